@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+#
+# lib.sh - what the scripts of this folder share: messages, and the cache of things that take
+# long to make (headers of QEMU, guest kernel, initramfs).  It is sourced, never run, and must
+# never write inside the project tree: the cache lives outside, keyed by what goes into it.
+
+me=${0##*/}
+
+say()
+{
+	printf '%s: %s\n' "$me" "$*" >&2
+}
+
+die()
+{
+	say "error: $*"
+	exit 1
+}
+
+need()	# COMMAND...: stops with the way out when one is not there
+{
+	for _c; do
+		command -v "$_c" >/dev/null 2>&1 ||
+			die "'$_c' is missing; run scripts/setup first"
+	done
+}
+
+cache_root()
+{
+	if [ -n "${AXON_CACHE:-}" ]; then
+		printf '%s\n' "$AXON_CACHE"
+	elif [ -n "${XDG_CACHE_HOME:-}" ]; then
+		printf '%s\n' "$XDG_CACHE_HOME/axon"
+	else
+		printf '%s\n' "${HOME:?HOME is not set; set AXON_CACHE}/.cache/axon"
+	fi
+}
+
+# cache_entry KIND INPUT...: the path of the entry that these inputs make.  An input that names a
+# file counts by its content.
+cache_entry()
+{
+	_kind=$1
+	shift
+	_key=$(for _i; do
+		if [ -f "$_i" ]; then
+			sha256sum <"$_i"
+		else
+			printf '%s\n' "$_i"
+		fi
+	done | sha256sum | cut -c1-16)
+	printf '%s/%s-%s\n' "$(cache_root)" "$_kind" "$_key"
+}
+
+# cache_make PATH FUNCTION: makes the entry PATH unless it is there.  FUNCTION gets an empty folder
+# to fill; the folder takes its final name only when it is complete, so an entry that can be seen
+# is whole whatever was interrupted.  A lock keeps two builds of one entry apart.
+cache_make()
+{
+	[ ! -d "$1" ] || return 0
+	need flock
+	mkdir -p "${1%/*}" || die "cannot create the cache folder ${1%/*} (set AXON_CACHE)"
+	exec 9>"$1.lock"
+	flock 9
+	if [ -d "$1" ]; then	# made by another while this one waited
+		exec 9>&-
+		return 0
+	fi
+	rm -rf "$1".tmp.*	# the lock is ours: what is left there was interrupted
+	_tmp=$1.tmp.$$
+	mkdir "$_tmp"
+	trap 'rm -rf "$_tmp"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	"$2" "$_tmp"
+	mv "$_tmp" "$1"
+	trap - EXIT INT TERM
+	exec 9>&-
+}
