@@ -308,6 +308,7 @@ struct axon_patch {
 	__u8 reg;
 	__u8 field;
 };
+AXON_ASSERT_SIZE(struct axon_patch, 2);
 
 enum axon_dma_op {
 	AXON_DMA_COPY = 0,
