@@ -121,6 +121,13 @@ bool axon_card_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns);
  */
 void axon_card_reset(struct axon_card *card);
 
+/**
+ * axon_card_drop_mappings() - the card may no longer reach the host's memory (bus mastering went
+ * off): every dma_map() has been unmapped on return. Nothing else changes; the next access asks
+ * dma_map() again. A card thread's call.
+ */
+void axon_card_drop_mappings(struct axon_card *card);
+
 /* Memory of the card, for mapping as BARs. */
 void *axon_card_hbm(struct axon_card *card);
 void *axon_card_mbox(struct axon_card *card);
