@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * axon.c - the card as a PCI Express device of QEMU.
+ *
+ * All that the card does is in the model library (axon_card.h); this file gives it a place on the
+ * bus: BARs, MSI-X, FLR, AER, DMA, properties, and a thread to run in. It must never compute: its
+ * MMIO handlers hold QEMU's big lock (BQL), and while they run no other device is served.
+ *
+ * Threads and locks. Each card has one thread, which is the only one to make the "card thread's
+ * calls" of the model, except while it is parked. It never takes the BQL: its DMA reaches plain RAM
+ * only, and interrupts leave through a bottom half. So whoever holds the BQL may wait for it.
+ * Lock order: BQL, then AxonState::lock; never the other way round.
+ *
+ * The file has the shape of hw/misc/x.c; plugin.c loads it into a QEMU that was built without it.
+ */
+#include "compat.h"
+#include "axon.h"
+#include "axon_card.h"
+#include "axon_hw.h"
+
+OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
+
+/* Extended configuration space; the list must begin at 0x100. */
+#define AXON_AER_OFFSET		0x100
+#define AXON_DSN_OFFSET		0x150
+
+/**
+ * struct AxonState - one card
+ * @parent_obj: QOM parent
+ * @bar0: registers and doorbells, with @mbox_mr laid over part of it
+ * @mbox_mr: mailbox SRAM, plain memory
+ * @hbm: property: memory backend of HBM
+ * @cores: property
+ * @hbm_stacks: property
+ * @revision: property
+ * @serial: property
+ * @poll_us: property: how long the thread polls after the last work before it sleeps
+ * @card: the model; set while realized
+ * @irq_bh: raises the vectors in @irq_pending, on the main loop
+ * @irq_pending: bit per vector (atomic)
+ * @thread: the card thread
+ * @wakeup: ends the sleep of @thread
+ * @work: set by whoever has work for @thread (atomic)
+ * @asleep: @thread is, or is about to be, blocked on @wakeup (atomic)
+ * @hold: @thread shall park; written under the BQL (atomic)
+ * @quit: @thread shall end; written under the BQL (atomic)
+ * @lock: guards @parked and the two conditions
+ * @parked: @thread has parked
+ * @parked_cond: @parked became true
+ * @resume_cond: @hold became false
+ * @log_until: no line is logged before this time, so that a guest cannot flood the operator; only
+ *	the card thread's and the vCPU's messages race for it, and a lost one does no harm
+ */
+struct AxonState {
+	PCIDevice parent_obj;
+	MemoryRegion bar0;
+	MemoryRegion mbox_mr;
+	HostMemoryBackend *hbm;
+	uint32_t cores;
+	uint32_t hbm_stacks;
+	uint32_t revision;
+	uint64_t serial;
+	uint32_t poll_us;
+	struct axon_card *card;
+	QEMUBH *irq_bh;
+	unsigned int irq_pending;
+	QemuThread thread;
+	EventNotifier wakeup;
+	int work;
+	int asleep;
+	int hold;
+	int quit;
+	QemuMutex lock;
+	bool parked;
+	QemuCond parked_cond;
+	QemuCond resume_cond;
+	int64_t log_until;
+};
+
+/* ---- what the model calls ---- */
+
+/* Mappings outlive this call by far, so only RAM will do: a bounce buffer would go stale. */
+static bool axon_dma_is_ram(AddressSpace *as, uint64_t addr, bool write)
+{
+	hwaddr offset, len = 1;
+	MemoryRegion *mr = address_space_translate(as, addr, &offset, &len, write,
+						   MEMTXATTRS_UNSPECIFIED);
+
+	return memory_region_is_ram(mr) && !memory_region_is_ram_device(mr) &&
+	       !(write && memory_region_is_rom(mr));
+}
+
+static void *axon_dma_map(void *opaque, uint64_t addr, uint64_t *len, bool write)
+{
+	PCIDevice *pci = opaque;
+	dma_addr_t n = *len;
+	void *host;
+
+	/* With bus mastering off this address space is empty and everything is refused. */
+	RCU_READ_LOCK_GUARD();
+	if (!axon_dma_is_ram(pci_get_address_space(pci), addr, write))
+		return NULL;
+	host = pci_dma_map(pci, addr, &n,
+			   write ? DMA_DIRECTION_FROM_DEVICE : DMA_DIRECTION_TO_DEVICE);
+	if (host)
+		*len = n;
+	return host;
+}
+
+static void axon_dma_unmap(void *opaque, void *host, uint64_t len, bool write)
+{
+	pci_dma_unmap(opaque, host, len,
+		      write ? DMA_DIRECTION_FROM_DEVICE : DMA_DIRECTION_TO_DEVICE, len);
+}
+
+static void axon_irq(void *opaque, unsigned int vector)
+{
+	AxonState *s = opaque;
+
+	qatomic_or(&s->irq_pending, 1u << vector);
+	qemu_bh_schedule(s->irq_bh);
+}
+
+static void axon_wake(void *opaque)
+{
+	AxonState *s = opaque;
+
+	/* Pairs with axon_sleep(): either it sees the work, or this sees that it sleeps. */
+	qatomic_set(&s->work, 1);
+	smp_mb();
+	if (qatomic_read(&s->asleep))
+		event_notifier_set(&s->wakeup);
+}
+
+static uint64_t axon_now_ns(void *opaque)
+{
+	return get_clock();
+}
+
+static void axon_log(void *opaque, enum axon_card_log_level level, const char *line)
+{
+	AxonState *s = opaque;
+	const char *id = DEVICE(s)->id;
+	int64_t now = get_clock();
+
+	if (level != AXON_CARD_ERROR) {
+		qemu_log_mask(LOG_GUEST_ERROR, "axon %s: %s\n", id ? id : "", line);
+		return;
+	}
+	if (now < s->log_until)
+		return;
+	s->log_until = now + NANOSECONDS_PER_SECOND / 10;
+	error_report("axon %s: %s", id ? id : "", line);
+}
+
+static const struct axon_card_ops axon_ops = {
+	.dma_map = axon_dma_map,
+	.dma_unmap = axon_dma_unmap,
+	.irq = axon_irq,
+	.wake = axon_wake,
+	.now_ns = axon_now_ns,
+	.log = axon_log,
+};
+
+/* On the main loop, under the BQL. */
+static void axon_irq_bh(void *opaque)
+{
+	AxonState *s = opaque;
+	unsigned int pending = qatomic_xchg(&s->irq_pending, 0);
+
+	while (pending) {
+		msix_notify(&s->parent_obj, ctz32(pending));
+		pending &= pending - 1;
+	}
+}
+
+/* ---- the card thread ---- */
+
+/* Blocks until somebody has work or the card's own deadline is reached. */
+static void axon_sleep(AxonState *s)
+{
+	GPollFD fd = { .fd = event_notifier_get_fd(&s->wakeup), .events = G_IO_IN };
+	uint64_t deadline;
+	int64_t left = -1;
+
+	qatomic_set(&s->work, 0);
+	qatomic_set(&s->asleep, 1);
+	smp_mb();
+	if (axon_card_prepare_sleep(s->card, &deadline)) {
+		if (deadline != UINT64_MAX)
+			left = MAX((int64_t)(deadline - get_clock()), 0);
+		if (!qatomic_read(&s->work) && !qatomic_read(&s->hold) && !qatomic_read(&s->quit))
+			qemu_poll_ns(&fd, 1, left);
+	}
+	qatomic_set(&s->asleep, 0);
+	event_notifier_test_and_clear(&s->wakeup);
+}
+
+static void axon_park(AxonState *s)
+{
+	qemu_mutex_lock(&s->lock);
+	while (qatomic_read(&s->hold) && !qatomic_read(&s->quit)) {
+		/* Said anew each time: axon_resume() and the next axon_hold() may both be over. */
+		s->parked = true;
+		qemu_cond_broadcast(&s->parked_cond);
+		qemu_cond_wait(&s->resume_cond, &s->lock);
+	}
+	s->parked = false;
+	qemu_mutex_unlock(&s->lock);
+}
+
+static void *axon_thread(void *opaque)
+{
+	AxonState *s = opaque;
+	int64_t idle_since = 0;
+
+	rcu_register_thread();		/* DMA walks memory under RCU */
+	while (!qatomic_read(&s->quit)) {
+		if (qatomic_read(&s->hold)) {
+			axon_park(s);
+			idle_since = 0;
+		} else if (axon_card_run(s->card)) {
+			idle_since = 0;
+		} else if (!idle_since) {
+			idle_since = get_clock();
+		} else if (get_clock() - idle_since >= (int64_t)s->poll_us * 1000) {
+			axon_sleep(s);
+			idle_since = 0;
+		} else {
+			cpu_relax();
+		}
+	}
+	rcu_unregister_thread();
+	return NULL;
+}
+
+/* Parks the card thread. Until axon_resume() the caller makes the card thread's calls. BQL held. */
+static void axon_hold(AxonState *s)
+{
+	qatomic_set(&s->hold, 1);
+	event_notifier_set(&s->wakeup);
+	qemu_mutex_lock(&s->lock);
+	while (!s->parked)		/* one slice at most: the thread never waits for the BQL */
+		qemu_cond_wait(&s->parked_cond, &s->lock);
+	qemu_mutex_unlock(&s->lock);
+}
+
+static void axon_resume(AxonState *s)
+{
+	qemu_mutex_lock(&s->lock);
+	/* Taken back here, or the next axon_hold() could find this one's. */
+	s->parked = false;
+	qatomic_set(&s->hold, 0);
+	qemu_cond_broadcast(&s->resume_cond);
+	qemu_mutex_unlock(&s->lock);
+}
+
+/* ---- the bus ---- */
+
+static uint64_t axon_bar0_read(void *opaque, hwaddr offset, unsigned int size)
+{
+	AxonState *s = opaque;
+
+	/* The model takes an odd offset for what it is, an access of the wrong kind. */
+	if (size != 4)
+		offset |= 1;
+	return axon_card_read(s->card, offset);
+}
+
+static void axon_bar0_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size)
+{
+	AxonState *s = opaque;
+
+	if (size != 4)
+		offset |= 1;
+	if (offset >= AXON_DOORBELL_OFFSET && !(offset & 3))
+		axon_card_doorbell(s->card, (offset - AXON_DOORBELL_OFFSET) / AXON_DOORBELL_STRIDE);
+	else
+		axon_card_write(s->card, offset, value);
+}
+
+static const MemoryRegionOps axon_bar0_ops = {
+	.read = axon_bar0_read,
+	.write = axon_bar0_write,
+	.endianness = DEVICE_LITTLE_ENDIAN,
+	.valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+	.impl = { .min_access_size = 1, .max_access_size = 4, .unaligned = true },
+};
+
+static void axon_config_write(PCIDevice *pci, uint32_t addr, uint32_t value, int len)
+{
+	AxonState *s = AXON(pci);
+	bool was_master = pci_get_word(pci->config + PCI_COMMAND) & PCI_COMMAND_MASTER;
+
+	pci_default_write_config(pci, addr, value, len);
+	pcie_cap_flr_write_config(pci, addr, value, len);
+	pcie_aer_write_config(pci, addr, value, len);
+	if (was_master && !(pci_get_word(pci->config + PCI_COMMAND) & PCI_COMMAND_MASTER)) {
+		axon_hold(s);
+		axon_card_drop_mappings(s->card);
+		axon_resume(s);
+	}
+}
+
+/* Power-on, bus reset and FLR alike. */
+static void axon_reset(DeviceState *dev)
+{
+	AxonState *s = AXON(dev);
+
+	axon_hold(s);
+	axon_card_reset(s->card);
+	qatomic_set(&s->irq_pending, 0);
+	axon_resume(s);
+}
+
+/* ---- coming and going ---- */
+
+static bool axon_map_hbm(AxonState *s, Error **errp)
+{
+	MemoryRegion *mr;
+
+	if (!s->hbm) {
+		error_setg(errp, "property 'hbm' must name a memory backend, e.g. -object "
+			   "memory-backend-memfd,id=hbm0,size=1G,share=on -device axon,hbm=hbm0");
+		return false;
+	}
+	if (host_memory_backend_is_mapped(s->hbm)) {
+		error_setg(errp, "memory backend of property 'hbm' is in use already");
+		return false;
+	}
+	mr = host_memory_backend_get_memory(s->hbm);
+	if (!is_power_of_2(memory_region_size(mr))) {
+		error_setg(errp, "the size of the memory backend must be a power of two");
+		return false;
+	}
+	host_memory_backend_set_mapped(s->hbm, true);
+	pci_register_bar(&s->parent_obj, AXON_BAR_HBM, PCI_BASE_ADDRESS_SPACE_MEMORY |
+			 PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH, mr);
+	return true;
+}
+
+static bool axon_map_regs(AxonState *s, Error **errp)
+{
+	Error *err = NULL;
+
+	memory_region_init_io(&s->bar0, OBJECT(s), &axon_bar0_ops, s, "axon-regs", AXON_BAR0_SIZE);
+	memory_region_init_ram_nomigrate(&s->mbox_mr, OBJECT(s), "axon-mbox", AXON_MBOX_SIZE, &err);
+	if (err) {
+		error_propagate(errp, err);
+		return false;
+	}
+	memory_region_add_subregion_overlap(&s->bar0, AXON_MBOX_OFFSET, &s->mbox_mr, 1);
+	pci_register_bar(&s->parent_obj, AXON_BAR_REGS, PCI_BASE_ADDRESS_SPACE_MEMORY |
+			 PCI_BASE_ADDRESS_MEM_TYPE_64, &s->bar0);
+	return true;
+}
+
+/* D3hot only, and its state survives: there is nothing to save power on. */
+static bool axon_add_pm(PCIDevice *pci, Error **errp)
+{
+	int at = pci_add_capability(pci, PCI_CAP_ID_PM, 0, PCI_PM_SIZEOF, errp);
+
+	if (at < 0)
+		return false;
+	pci_set_word(pci->config + at + PCI_PM_PMC, PCI_PM_CAP_VER_1_2);
+	pci_set_word(pci->config + at + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+	pci_set_word(pci->wmask + at + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+	return true;
+}
+
+static bool axon_add_capabilities(AxonState *s, Error **errp)
+{
+	PCIDevice *pci = &s->parent_obj;
+
+	if (!pci_bus_is_express(pci_get_bus(pci))) {
+		error_setg(errp, "the card needs a PCI Express bus");
+		return false;
+	}
+	if (pcie_endpoint_cap_init(pci, 0) < 0) {
+		error_setg(errp, "no room for the PCI Express capability");
+		return false;
+	}
+	pcie_cap_flr_init(pci);
+	pcie_cap_deverr_init(pci);
+	if (pcie_aer_init(pci, PCI_ERR_VER, AXON_AER_OFFSET, PCI_ERR_SIZEOF, errp) < 0)
+		return false;
+	pcie_dev_ser_num_init(pci, AXON_DSN_OFFSET, s->serial);
+	return axon_add_pm(pci, errp);
+}
+
+static bool axon_add_msix(AxonState *s, Error **errp)
+{
+	unsigned int v;
+
+	if (msix_init_exclusive_bar(&s->parent_obj, AXON_NUM_VECTORS, AXON_BAR_MSIX, errp) < 0)
+		return false;
+	for (v = 0; v < AXON_NUM_VECTORS; v++)
+		msix_vector_use(&s->parent_obj, v);
+	return true;
+}
+
+static bool axon_make_card(AxonState *s, Error **errp)
+{
+	MemoryRegion *hbm = host_memory_backend_get_memory(s->hbm);
+	const struct axon_card_config config = {
+		.cores = s->cores,
+		.hbm_stacks = s->hbm_stacks,
+		.revision = s->revision,
+		.serial = s->serial,
+		.hbm_size = memory_region_size(hbm),
+		.hbm = memory_region_get_ram_ptr(hbm),
+		.mbox = memory_region_get_ram_ptr(&s->mbox_mr),
+	};
+	int ret = axon_card_create(&config, &axon_ops, s, &s->card);
+
+	if (ret == -EINVAL)
+		error_setg(errp, "the card cannot have these properties: cores must be 1..%u, "
+			   "hbm-stacks 1, 2 or 4, revision 0x%x, HBM at least 2 MiB a stack",
+			   AXON_MAX_CORES, AXON_REVISION_A1);
+	else if (ret)
+		error_setg_errno(errp, -ret, "cannot create the card");
+	return !ret;
+}
+
+/* Last in realize: from here on the card lives. */
+static bool axon_start_thread(AxonState *s, Error **errp)
+{
+	char name[16];
+	int ret = event_notifier_init(&s->wakeup, 0);
+
+	if (ret) {
+		error_setg_errno(errp, -ret, "cannot create the card's event");
+		return false;
+	}
+	qemu_mutex_init(&s->lock);
+	qemu_cond_init(&s->parked_cond);
+	qemu_cond_init(&s->resume_cond);
+	/* No guard against re-entry: the bottom half does nothing but raise interrupts. */
+	s->irq_bh = qemu_bh_new(axon_irq_bh, s);
+	s->hold = s->quit = s->work = s->asleep = 0;
+	s->parked = false;
+	snprintf(name, sizeof(name), "axon/%s", DEVICE(s)->id ? DEVICE(s)->id : "");
+	qemu_thread_create(&s->thread, name, axon_thread, s, QEMU_THREAD_JOINABLE);
+	return true;
+}
+
+static void axon_release(AxonState *s)
+{
+	PCIDevice *pci = &s->parent_obj;
+
+	axon_card_destroy(s->card);
+	s->card = NULL;
+	if (msix_present(pci))
+		msix_uninit_exclusive_bar(pci);
+	if (pci->exp.aer_cap)
+		pcie_aer_exit(pci);
+	if (pci->exp.exp_cap)
+		pcie_cap_exit(pci);
+	host_memory_backend_set_mapped(s->hbm, false);
+}
+
+static void axon_realize(PCIDevice *pci, Error **errp)
+{
+	AxonState *s = AXON(pci);
+
+	pci_config_set_revision(pci->config, s->revision);
+	if (!axon_map_hbm(s, errp))
+		return;
+	if (!axon_map_regs(s, errp) || !axon_add_capabilities(s, errp) ||
+	    !axon_add_msix(s, errp) || !axon_make_card(s, errp) || !axon_start_thread(s, errp))
+		axon_release(s);
+}
+
+static void axon_exit(PCIDevice *pci)
+{
+	AxonState *s = AXON(pci);
+
+	qemu_mutex_lock(&s->lock);
+	qatomic_set(&s->quit, 1);
+	qemu_cond_broadcast(&s->resume_cond);
+	qemu_mutex_unlock(&s->lock);
+	event_notifier_set(&s->wakeup);
+	qemu_thread_join(&s->thread);
+	/* The model may still raise vector 0 from an MMIO write, but the BARs are gone by now. */
+	axon_release(s);
+	qemu_bh_delete(s->irq_bh);
+	event_notifier_cleanup(&s->wakeup);
+	qemu_cond_destroy(&s->resume_cond);
+	qemu_cond_destroy(&s->parked_cond);
+	qemu_mutex_destroy(&s->lock);
+}
+
+/* ---- QOM ---- */
+
+/* What can be made to fail while the machine runs, by qom-set. */
+static const struct axon_knob_property {
+	const char *name;
+	enum axon_card_knob knob;
+	const char *help;
+} axon_knobs[] = {
+	{ "x-temp-offset", AXON_KNOB_TEMP_OFFSET, "added to the die temperature, millidegrees" },
+	{ "x-hbm-ecc-ce", AXON_KNOB_HBM_ECC_CE, "count so many corrected memory errors" },
+	{ "x-hbm-ecc-ue", AXON_KNOB_HBM_ECC_UE, "count so many uncorrected memory errors" },
+	{ "x-stall-fw", AXON_KNOB_STALL_FW, "1: the control core stops executing" },
+	{ "x-drop-irq", AXON_KNOB_DROP_IRQ, "drop so many interrupts of queues" },
+};
+
+static void axon_set_knob(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+	const struct axon_knob_property *p = opaque;
+	AxonState *s = AXON(obj);
+	int64_t value;
+
+	if (!visit_type_int64(v, name, &value, errp))
+		return;
+	if (!s->card)
+		error_setg(errp, "%s can be set only while the card is plugged in", name);
+	else if (axon_card_set(s->card, p->knob, value))
+		error_setg(errp, "%s cannot be %" PRId64, name, value);
+}
+
+static COMPAT_PROP_CONST Property axon_properties[] = {
+	DEFINE_PROP_LINK("hbm", AxonState, hbm, TYPE_MEMORY_BACKEND, HostMemoryBackend *),
+	DEFINE_PROP_UINT32("cores", AxonState, cores, 2),
+	DEFINE_PROP_UINT32("hbm-stacks", AxonState, hbm_stacks, 4),
+	DEFINE_PROP_UINT32("revision", AxonState, revision, AXON_REVISION_A1),
+	DEFINE_PROP_UINT64("serial", AxonState, serial, 0),
+	DEFINE_PROP_UINT32("poll-us", AxonState, poll_us, 50),
+	COMPAT_PROP_END
+};
+
+static const VMStateDescription axon_vmstate = {
+	.name = TYPE_AXON,
+	.unmigratable = 1,	/* HBM is written behind the migration code's back */
+};
+
+static void axon_class_init(ObjectClass *klass, COMPAT_CLASS_DATA *data)
+{
+	DeviceClass *dc = DEVICE_CLASS(klass);
+	PCIDeviceClass *pc = PCI_DEVICE_CLASS(klass);
+	size_t i;
+
+	pc->realize = axon_realize;
+	pc->exit = axon_exit;
+	pc->config_write = axon_config_write;
+	pc->vendor_id = AXON_PCI_VENDOR_ID;
+	pc->device_id = AXON_PCI_DEVICE_ID;
+	pc->class_id = AXON_PCI_CLASS;
+	dc->desc = "Axon accelerator card";
+	dc->vmsd = &axon_vmstate;
+	compat_set_reset(dc, axon_reset);
+	device_class_set_props(dc, axon_properties);
+	set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+	for (i = 0; i < ARRAY_SIZE(axon_knobs); i++) {
+		object_class_property_add(klass, axon_knobs[i].name, "int", NULL, axon_set_knob,
+					  NULL, (void *)&axon_knobs[i]);
+		object_class_property_set_description(klass, axon_knobs[i].name,
+						      axon_knobs[i].help);
+	}
+}
+
+static const TypeInfo axon_info = {
+	.name = TYPE_AXON,
+	.parent = TYPE_PCI_DEVICE,
+	.instance_size = sizeof(AxonState),
+	.class_init = axon_class_init,
+	/* Not the conventional interface too, or the core would leave the express bit to us. */
+	.interfaces = (COMPAT_IF_CONST InterfaceInfo[]) { { INTERFACE_PCIE_DEVICE }, { } },
+};
+
+void axon_register_types(void)
+{
+	type_register_static(&axon_info);
+}
+
+/* Queued when the object is loaded, run with the built-in types or by plugin.c. */
+type_init(axon_register_types)
