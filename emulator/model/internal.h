@@ -104,6 +104,12 @@ void axon_card_host_int(struct axon_card *card, uint32_t causes);
 int axon_mmu_create(struct axon_card *card);	/* sets card->mmu; 0 or -ENOMEM */
 void axon_mmu_destroy(struct axon_card *card);
 void axon_mmu_reset(struct axon_card *card);	/* disables all, drops every mapping */
+/* Between slices: drops all mappings of system memory; _trim() only if there are very many. */
+void axon_mmu_drop_mappings(struct axon_card *card);
+void axon_mmu_trim(struct axon_card *card);
+bool axon_mmu_enabled(struct axon_card *card, uint32_t asid);
+/* Changes whenever pointers of the address space become invalid; @asid < AXON_MAX_ASIDS. */
+uint64_t axon_mmu_generation(struct axon_card *card, uint32_t asid);
 enum axon_p_result axon_mmu_enable(struct axon_card *card, uint32_t asid, uint64_t root);
 enum axon_p_result axon_mmu_disable(struct axon_card *card, uint32_t asid);
 enum axon_p_result axon_mmu_invalidate(struct axon_card *card, uint32_t asid);
@@ -114,7 +120,7 @@ enum axon_p_result axon_mmu_invalidate(struct axon_card *card, uint32_t asid);
  * @len: in: bytes wanted, not 0; out: bytes contiguous at the result, 1..wanted
  * @access: AXON_ACCESS_*
  * @ptr: result. Valid until the next axon_mmu_invalidate(), _disable() or _reset(); these never
- *	happen while an instruction executes
+ *	happen while an instruction executes, but may between two calls of axon_core_run()
  *
  * Return: AXON_STATUS_OK or AXON_STATUS_FAULT_*.
  */
@@ -208,6 +214,8 @@ enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core);
 bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns);
 /* As axon_card_prepare_sleep() for the rings. */
 bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns);
+/* AXON_KNOB_DROP_IRQ; any thread. 0 or -EINVAL. */
+int axon_queues_drop_irq(struct axon_card *card, int64_t count);
 
 /* ---- ctrl.c, boot.c ---- */
 
