@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * axc.h - libaxc: makes executables for the card.
+ *
+ * Three layers, each usable alone:
+ *   1. the kernel builder: tensors, tiles, registers, loops and one call per instruction. It places
+ *      tiles and inserts every semaphore (see "How engines are kept in order" below);
+ *   2. operators on the builder: matmul, matvec, norms, attention, argmax, ...;
+ *   3. whole programs: axc_llama_decode().
+ * The result is an ELF file as described in Documentation/executable.rst. The library opens no
+ * device and no file.
+ *
+ * Errors. A builder call cannot fail halfway: the first mistake is remembered with a text that names
+ * the operation, and every later call does nothing. axc_program_finish() (or axc_program_error())
+ * reports it. Calls that return a pointer return NULL after an error, and every call takes such a
+ * NULL. So a kernel is written without a check on each line.
+ *
+ * Threads. A program is used by one thread at a time; different programs are independent.
+ *
+ * How engines are kept in order. A kernel reads as if its instructions ran one after the other. The
+ * card runs five engines and up to 16 DMA queues at once; the builder makes sure that this cannot
+ * be told:
+ *  - each engine and each DMA queue (a producer) has a semaphore that counts its finished
+ *    instructions (transfers);
+ *  - the builder knows which tiles and tensors an instruction reads and writes. Where the last
+ *    writer (or, for a write, a reader) is another producer P, the instruction waits until P's
+ *    semaphore has reached that instruction's number. An instruction has room for one wait; more
+ *    become NOPs before it. What an engine knows already (by an earlier wait, or because the one it
+ *    waited for had waited itself) is not waited for again;
+ *  - in a loop the numbers are relative to a register of the waiting engine, one per producer,
+ *    which moves by the producer's count of one iteration at the end of each. A tile written in one
+ *    iteration and read or overwritten in the next is handled like any other. A loop of one engine
+ *    alone counts as one instruction;
+ *  - dependencies are kept per tile, not per byte: two parts of a tile that different producers may
+ *    use at the same time should be two tiles (tensors in memory: axc_tensor_split()).
+ */
+#ifndef AXC_AXC_H
+#define AXC_AXC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "axon_isa.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct axc_program;
+struct axc_tensor;
+struct axc_tile;
+struct axc_reg;
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+/**
+ * axc_program_new() - begin a program
+ * @name: shown in logs, at most 63 bytes
+ *
+ * Return: the program, or NULL without memory or with a bad name.
+ */
+struct axc_program *axc_program_new(const char *name);
+
+/** axc_program_free() - forget a program and everything made from it. NULL is fine. */
+void axc_program_free(struct axc_program *p);
+
+/**
+ * axc_program_error() - the first mistake
+ * @text: set to its description, "" if there is none; valid until axc_program_free()
+ *
+ * Return: 0 or -errno.
+ */
+int axc_program_error(const struct axc_program *p, const char **text);
+
+/** axc_program_flops() - set the floating point operations of one launch, for tools */
+void axc_program_flops(struct axc_program *p, uint64_t flops);
+
+/**
+ * axc_program_finish() - make the executable
+ * @data: set to the file's bytes; free() them
+ * @size: set to their number
+ *
+ * The same calls always give the same bytes. Afterwards the program can only be freed.
+ *
+ * Return: 0; -errno of the first mistake; -ENOSPC (too many registers or instructions), -ENOMEM,
+ * -EIO (libelf), with axc_program_error() telling more.
+ */
+int axc_program_finish(struct axc_program *p, void **data, size_t *size);
+
+/** axc_program_insts() - instructions of an engine after axc_program_finish() */
+uint32_t axc_program_insts(const struct axc_program *p, enum axon_engine engine);
+
+/* ---- tensors in memory ----------------------------------------------------------------------- */
+
+enum axc_usage {
+	AXC_INPUT,	/* given by the caller of the program, read only */
+	AXC_OUTPUT,	/* given by the caller, written */
+	AXC_INOUT,	/* given by the caller, updated in place: an input and an output of one name */
+	AXC_SCRATCH,	/* the program's own, zero before the first launch */
+};
+
+/**
+ * axc_tensor_new() - declare a tensor
+ * @name: unique among the program's inputs and outputs; may be NULL for AXC_SCRATCH
+ * @dtype: an &enum axon_dtype
+ * @ndim: 0..8
+ * @shape: elements along each axis, at least 1
+ */
+struct axc_tensor *axc_tensor_new(struct axc_program *p, enum axc_usage usage, const char *name,
+				  enum axon_dtype dtype, unsigned int ndim, const uint64_t *shape);
+
+/**
+ * axc_const_new() - declare constant bytes
+ * @dtype: element type, for checks
+ * @data: copied; NULL: zeros, to be filled through axc_const_data()
+ */
+struct axc_tensor *axc_const_new(struct axc_program *p, enum axon_dtype dtype, const void *data,
+				 uint64_t size);
+
+/** axc_const_data() - the bytes of a constant, writable until axc_program_finish() */
+void *axc_const_data(struct axc_tensor *t);
+
+/** axc_tensor_size() - bytes */
+uint64_t axc_tensor_size(const struct axc_tensor *t);
+
+/**
+ * axc_tensor_split() - let @parts regions of a tensor be ordered independently
+ *
+ * Which region a transfer touches is said in &struct axc_mem. Call it before any use.
+ */
+void axc_tensor_split(struct axc_tensor *t, unsigned int parts);
+
+/* ---- registers ------------------------------------------------------------------------------- */
+
+/*
+ * A struct axc_reg is a value, not a register of one engine: each engine that uses it loads or
+ * calculates it for itself. Values made inside a loop end with it.
+ */
+
+/** axc_reg_imm() - a constant */
+struct axc_reg *axc_reg_imm(struct axc_program *p, uint64_t value);
+
+/**
+ * axc_reg_load() - an integer from a tensor
+ * @offset: byte in the tensor, a multiple of the element size
+ * @dtype: an integer type; smaller ones are extended by their sign
+ */
+struct axc_reg *axc_reg_load(struct axc_program *p, struct axc_tensor *t, uint64_t offset,
+			     enum axon_dtype dtype);
+
+/** axc_reg_op() - a op b, by &enum axon_reg_op (not MOV) */
+struct axc_reg *axc_reg_op(struct axc_program *p, enum axon_reg_op op, struct axc_reg *a,
+			   struct axc_reg *b);
+
+/** axc_reg_opi() - a op immediate */
+struct axc_reg *axc_reg_opi(struct axc_program *p, enum axon_reg_op op, struct axc_reg *a,
+			    uint64_t imm);
+
+/* ---- loops ----------------------------------------------------------------------------------- */
+
+/**
+ * axc_loop_begin() - repeat what follows up to axc_loop_end()
+ * @trips: how often, may be 0; below 2^31. With @trips_reg NULL this number, else that register
+ *
+ * Return: the number of the iteration, from 0, to calculate offsets with.
+ */
+struct axc_reg *axc_loop_begin(struct axc_program *p, uint64_t trips, struct axc_reg *trips_reg);
+void axc_loop_end(struct axc_program *p);
+
+/* ---- tiles ----------------------------------------------------------------------------------- */
+
+/**
+ * axc_tile_new() - memory in SBUF or PSUM
+ * @space: AXON_SPACE_SBUF or AXON_SPACE_PSUM
+ * @parts: partitions 0..@parts-1
+ * @elems: elements of a partition
+ *
+ * A PSUM tile of up to 2 KiB a partition lies in one bank, a larger one starts at a bank.
+ * -ENOSPC, with what is in use, if there is no room.
+ */
+struct axc_tile *axc_tile_new(struct axc_program *p, enum axon_space space, enum axon_dtype dtype,
+			      unsigned int parts, unsigned int elems);
+
+/**
+ * axc_tile_free() - the memory may be used for other tiles
+ *
+ * Takes effect for what is emitted afterwards; what was emitted stays correct. A tile made inside a
+ * loop is freed inside it.
+ */
+void axc_tile_free(struct axc_program *p, struct axc_tile *tile);
+
+/** axc_space_left() - largest tile, in bytes a partition, that would fit now */
+uint32_t axc_space_left(const struct axc_program *p, enum axon_space space);
+
+/**
+ * struct axc_view - an operand: part of a tile, as in &struct axon_ap
+ *
+ * Made by axc_view() and the helpers below, which take and return it by value.
+ * Axis 3 is the innermost.
+ */
+struct axc_view {
+	struct axc_tile *tile;
+	uint32_t offset;
+	uint8_t dtype;
+	uint8_t part;
+	uint8_t nparts;
+	uint8_t reserved;
+	int16_t step[4];
+	uint16_t count[4];
+	struct axc_reg *offset_reg;
+	struct axc_reg *count_reg[4];
+};
+
+/** axc_view() - a whole tile: its partitions, its elements along axis 3 */
+struct axc_view axc_view(struct axc_tile *tile);
+/** axc_cols() - elements @first .. @first + @n - 1 of axis 3 */
+struct axc_view axc_cols(struct axc_view v, unsigned int first, unsigned int n);
+/** axc_rows() - partitions @first .. @first + @n - 1 of the view */
+struct axc_view axc_rows(struct axc_view v, unsigned int first, unsigned int n);
+/** axc_axis() - set one axis: @count elements, @step elements apart (0 repeats one) */
+struct axc_view axc_axis(struct axc_view v, unsigned int axis, unsigned int count, int step);
+/** axc_as() - the same bytes as another type; the counts are not touched */
+struct axc_view axc_as(struct axc_view v, enum axon_dtype dtype);
+/** axc_offset_reg() - add a register to the offset, in bytes */
+struct axc_view axc_offset_reg(struct axc_view v, struct axc_reg *reg);
+/** axc_count_reg() - take an axis' count from a register; the view's own is its upper bound */
+struct axc_view axc_count_reg(struct axc_view v, unsigned int axis, struct axc_reg *reg);
+
+/* ---- instructions, one call each; meaning in Documentation/isa.rst --------------------------- */
+
+/**
+ * axc_matmul() - dst[m][n] (+)= sum over k of stat[k][m] * mov[k][n]
+ * @accumulate: add to what @dst holds
+ */
+void axc_matmul(struct axc_program *p, struct axc_view dst, struct axc_view stat,
+		struct axc_view mov, bool accumulate);
+void axc_transpose(struct axc_program *p, struct axc_view dst, struct axc_view src);
+void axc_copy(struct axc_program *p, enum axon_engine e, struct axc_view dst, struct axc_view src);
+void axc_memset(struct axc_program *p, enum axon_engine e, struct axc_view dst, uint32_t bits);
+void axc_tensor_tensor(struct axc_program *p, enum axon_engine e, enum axon_alu op,
+		       struct axc_view dst, struct axc_view a, struct axc_view b);
+
+/**
+ * struct axc_scalar - a scalar operand: a number, or one element of each partition
+ * @view: used if its tile is not NULL
+ * @value: fp32 else
+ * @bits: if @is_bits, these 32 bits instead of @value (bitwise operators)
+ * @reverse: TENSOR_SCALAR: scalar op tensor
+ */
+struct axc_scalar {
+	struct axc_view view;
+	float value;
+	uint32_t bits;
+	bool is_bits;
+	bool reverse;
+};
+
+/** axc_s() - a number as scalar operand */
+struct axc_scalar axc_s(float value);
+/** axc_sv() - a view of one element a partition as scalar operand */
+struct axc_scalar axc_sv(struct axc_view v);
+
+/** axc_tensor_scalar() - dst = (a op0 s0) op1 s1; @op1 may be AXON_ALU_NONE */
+void axc_tensor_scalar(struct axc_program *p, enum axon_engine e, struct axc_view dst,
+		       struct axc_view a, enum axon_alu op0, struct axc_scalar s0,
+		       enum axon_alu op1, struct axc_scalar s1);
+/** axc_reduce() - reduce the innermost @axes axes */
+void axc_reduce(struct axc_program *p, enum axon_engine e, enum axon_alu op, unsigned int axes,
+		struct axc_view dst, struct axc_view src);
+/** axc_activation() - dst = f(src * scale + bias); @sum (tile NULL: none) gets the sum of dst */
+void axc_activation(struct axc_program *p, enum axon_act f, struct axc_view dst,
+		    struct axc_view src, struct axc_scalar scale, struct axc_scalar bias,
+		    struct axc_view sum);
+void axc_select(struct axc_program *p, enum axon_engine e, struct axc_view dst,
+		struct axc_view src, struct axc_view pred);
+void axc_max8(struct axc_program *p, struct axc_view dst, struct axc_view src);
+void axc_find_index8(struct axc_program *p, struct axc_view dst, struct axc_view values,
+		     struct axc_view src);
+void axc_affine_select(struct axc_program *p, struct axc_view dst, struct axc_view src,
+		       enum axon_alu cmp, int32_t base, int32_t part_step, const int16_t step[4],
+		       float fill);
+void axc_iota(struct axc_program *p, struct axc_view dst, int32_t base, int32_t part_step,
+	      const int16_t step[4]);
+void axc_partition_reduce(struct axc_program *p, enum axon_alu op, struct axc_view dst,
+			  struct axc_view src);
+void axc_partition_broadcast(struct axc_program *p, struct axc_view dst, struct axc_view src);
+
+/* ---- DMA ------------------------------------------------------------------------------------- */
+
+#define AXC_REGION_ALL	0xffffffffu
+
+/**
+ * struct axc_mem - one end of a transfer
+ * @tile: on chip, or NULL
+ * @tensor: in memory, or NULL
+ * @offset: byte in the tensor, or in a partition of the tile
+ * @part: first partition of the tile
+ * @dtype: element type; 0: that of the tile or tensor
+ * @step: bytes between neighbours of each axis; on chip AXON_PART_STRIDE walks partitions
+ * @reg: registers added to the address in bytes, or NULL
+ * @region: which part of a split tensor is touched, or AXC_REGION_ALL
+ */
+struct axc_mem {
+	struct axc_tile *tile;
+	struct axc_tensor *tensor;
+	uint64_t offset;
+	uint32_t part;
+	uint32_t dtype;
+	int32_t step[4];
+	struct axc_reg *reg[2];
+	uint32_t region;
+};
+
+/**
+ * struct axc_dma - a transfer
+ * @engine: who issues it (and waits for its operands)
+ * @queue: 0..15
+ * @op: an &enum axon_dma_op
+ * @flags: AXON_DMA_F_*
+ * @count: elements along each axis, axis 0 outermost; 0 means 1
+ * @count_reg: or NULL; then @count is the upper bound
+ * @index: GATHER, SCATTER: tensor of u32 indices
+ * @index_bound: indices must be below
+ */
+struct axc_dma {
+	enum axon_engine engine;
+	unsigned int queue;
+	enum axon_dma_op op;
+	unsigned int flags;
+	struct axc_mem dst, src;
+	uint32_t count[4];
+	struct axc_reg *count_reg[4];
+	struct axc_tensor *index;
+	uint64_t index_offset;
+	uint32_t index_bound;
+};
+
+/** axc_dma() - any transfer */
+void axc_dma(struct axc_program *p, const struct axc_dma *dma);
+
+/**
+ * axc_load() - memory to a tile: partition i gets @elems elements from offset + i * row_bytes
+ * @first: element of the tile's partitions to start at
+ */
+void axc_load(struct axc_program *p, enum axon_engine e, unsigned int queue, struct axc_tile *tile,
+	      unsigned int first, unsigned int elems, struct axc_tensor *t, uint64_t offset,
+	      int32_t row_bytes);
+/** axc_store() - a tile to memory, the other way round */
+void axc_store(struct axc_program *p, enum axon_engine e, unsigned int queue, struct axc_tensor *t,
+	       uint64_t offset, int32_t row_bytes, struct axc_tile *tile, unsigned int first,
+	       unsigned int elems);
+
+/* ---- operators: activations as columns ------------------------------------------------------- */
+
+/**
+ * struct axc_column - an activation vector on chip
+ * @tile: fp32 [@parts][@cols]
+ * @len: elements
+ * @parts: partitions; element d is in partition d % @parts, column d / @parts
+ * @cols: columns; elements from @len on are 0
+ *
+ * With 128 partitions at most, and as few columns as that allows, evenly filled. In this form
+ * a matrix times a vector needs no transpose: the weights are stationary, the result of one layer
+ * is what the next one moves.
+ */
+struct axc_column {
+	struct axc_tile *tile;
+	uint32_t len;
+	uint32_t parts;
+	uint32_t cols;
+};
+
+/** axc_column_new() - room in SBUF for a vector */
+struct axc_column axc_column_new(struct axc_program *p, uint32_t len);
+void axc_column_free(struct axc_program *p, struct axc_column *c);
+/** axc_column_load() - from a tensor of fp32 in natural order (len elements from @offset) */
+void axc_column_load(struct axc_program *p, struct axc_column *c, struct axc_tensor *t,
+		     uint64_t offset);
+/** axc_column_store() - to a tensor of fp32 in natural order */
+void axc_column_store(struct axc_program *p, struct axc_tensor *t, uint64_t offset,
+		      const struct axc_column *c);
+
+/** axc_op_matvec() - dst = W src; @w: fp32 [dst->len][src->len], row-major, read at once */
+void axc_op_matvec(struct axc_program *p, struct axc_column *dst, const float *w,
+		   const struct axc_column *src);
+/** axc_op_rmsnorm() - dst[i] = w[i] * src[i] / sqrt(mean(src^2) + eps) */
+void axc_op_rmsnorm(struct axc_program *p, struct axc_column *dst, const struct axc_column *src,
+		    const float *w, float eps);
+/** axc_op_add() - dst += src */
+void axc_op_add(struct axc_program *p, struct axc_column *dst, const struct axc_column *src);
+/** axc_op_swiglu() - dst = w2 (silu(w1 src) * (w3 src)); hidden is the rows of @w1 and @w3 */
+void axc_op_swiglu(struct axc_program *p, struct axc_column *dst, const float *w1, const float *w2,
+		   const float *w3, uint32_t hidden, const struct axc_column *src);
+/**
+ * axc_op_embedding() - dst = table[index[0]]
+ * @table: fp32 [rows][dst->len], copied into the program
+ * @index: tensor of one u32; an index outside the table ends the launch with a DMA error
+ */
+void axc_op_embedding(struct axc_program *p, struct axc_column *dst, const float *table,
+		      uint32_t rows, struct axc_tensor *index);
+/**
+ * axc_op_logits() - logits = W src as a row, and the index of the largest, the first of equals
+ * @w: fp32 [rows][src->len]
+ * @logits: tensor of fp32 [rows]
+ * @best: tensor of one u32, or NULL
+ */
+void axc_op_logits(struct axc_program *p, struct axc_tensor *logits, struct axc_tensor *best,
+		   const float *w, uint32_t rows, const struct axc_column *src);
+
+/**
+ * struct axc_attention - grouped-query attention of one token with a cache in memory
+ * @n_heads: query heads
+ * @n_kv_heads: key/value heads, a divisor of @n_heads; at most 128 query heads to one of them
+ * @head_size: even, at most 128
+ * @seq_len: positions of the cache
+ * @theta: base of the rotary embedding (10000)
+ * @k_cache: fp32 [layers][n_kv_heads * head_size][seq_len]
+ * @v_cache: fp32 [layers][seq_len][n_kv_heads * head_size]
+ * @pos: tensor of one u32, below @seq_len (else the launch ends with a DMA error). Positions from
+ *	@pos on are not used, but must not hold NaN or infinity: clear a new cache
+ */
+struct axc_attention {
+	uint32_t n_heads;
+	uint32_t n_kv_heads;
+	uint32_t head_size;
+	uint32_t seq_len;
+	float theta;
+	struct axc_tensor *k_cache;
+	struct axc_tensor *v_cache;
+	struct axc_tensor *pos;
+};
+
+/**
+ * axc_op_attention() - dst = Wo attention(Wq src, Wk src, Wv src), rotary embedding included
+ * @layer: whose caches
+ *
+ * wq: [n_heads * head_size][src->len], wk and wv: [n_kv_heads * head_size][src->len],
+ * wo: [dst->len][n_heads * head_size]. Work is proportional to the position.
+ */
+void axc_op_attention(struct axc_program *p, struct axc_column *dst, const struct axc_attention *a,
+		      uint32_t layer, const float *wq, const float *wk, const float *wv,
+		      const float *wo, const struct axc_column *src);
+
+/** axc_op_softmax() - rows of fp32 [rows][cols] in memory, along cols */
+void axc_op_softmax(struct axc_program *p, struct axc_tensor *dst, struct axc_tensor *src,
+		    uint32_t rows, uint32_t cols);
+
+/**
+ * axc_op_matmul() - c[m][n] = sum over k of at[k][m] * b[k][n], tensors in memory
+ * @at: the left factor, transposed: [k][m], fp32, bf16 or fp16
+ * @b: [k][n], same type
+ * @c: [m][n], any type
+ */
+void axc_op_matmul(struct axc_program *p, struct axc_tensor *c, struct axc_tensor *at,
+		   struct axc_tensor *b, uint32_t m, uint32_t k, uint32_t n);
+
+/* ---- a Llama --------------------------------------------------------------------------------- */
+
+/**
+ * struct axc_llama_config - shape of a Llama-type decoder
+ * @dim: of the residual stream
+ * @hidden_dim: of the feed-forward network
+ * @n_layers: layers
+ * @n_heads: query heads; head size is dim / n_heads, even, at most 128
+ * @n_kv_heads: key/value heads
+ * @vocab: tokens
+ * @seq_len: positions the caches hold
+ * @norm_eps: 0 means 1e-5
+ * @rope_theta: 0 means 10000
+ */
+struct axc_llama_config {
+	uint32_t dim;
+	uint32_t hidden_dim;
+	uint32_t n_layers;
+	uint32_t n_heads;
+	uint32_t n_kv_heads;
+	uint32_t vocab;
+	uint32_t seq_len;
+	float norm_eps;
+	float rope_theta;
+};
+
+/**
+ * struct axc_llama_weights - fp32, row-major, the layers of one array together
+ * @token_embedding: [vocab][dim]
+ * @rms_att: [n_layers][dim]
+ * @wq: [n_layers][dim][dim]
+ * @wk: [n_layers][kv_dim][dim]
+ * @wv: [n_layers][kv_dim][dim]
+ * @wo: [n_layers][dim][dim]
+ * @rms_ffn: [n_layers][dim]
+ * @w1: [n_layers][hidden_dim][dim]
+ * @w2: [n_layers][dim][hidden_dim]
+ * @w3: [n_layers][hidden_dim][dim]
+ * @rms_final: [dim]
+ * @wcls: [vocab][dim], or NULL: token_embedding
+ */
+struct axc_llama_weights {
+	const float *token_embedding;
+	const float *rms_att;
+	const float *wq;
+	const float *wk;
+	const float *wv;
+	const float *wo;
+	const float *rms_ffn;
+	const float *w1;
+	const float *w2;
+	const float *w3;
+	const float *rms_final;
+	const float *wcls;
+};
+
+/* The program's tensors. The caches are in place: the same name stands in inputs and outputs. */
+#define AXC_LLAMA_TOKEN		"token"		/* input, u32[1] */
+#define AXC_LLAMA_POS		"pos"		/* input, u32[1] */
+#define AXC_LLAMA_K_CACHE	"k_cache"	/* in place, fp32[n_layers][kv_dim][seq_len] */
+#define AXC_LLAMA_V_CACHE	"v_cache"	/* in place, fp32[n_layers][seq_len][kv_dim] */
+#define AXC_LLAMA_LOGITS	"logits"	/* output, fp32[vocab] */
+#define AXC_LLAMA_NEXT		"next"		/* output, u32[1]: index of the largest logit */
+
+/**
+ * axc_llama_decode() - a program for one decoding step
+ * @config: shape
+ * @weights: read during the call only
+ * @program: set to the program; finish it with axc_program_finish(), free it afterwards. It is set
+ *	(and must be freed) on errors too, so that axc_program_error() can tell; NULL without memory
+ *
+ * A launch takes token number "pos" of a sequence, updates the caches and gives the logits of the
+ * next token and the most likely one. A token outside the vocabulary or a position outside the
+ * caches ends the launch with a DMA error. Clear the caches before the first sequence.
+ *
+ * Return: 0, -EINVAL, -ENOSPC, -ENOMEM.
+ */
+int axc_llama_decode(const struct axc_llama_config *config, const struct axc_llama_weights *weights,
+		     struct axc_program **program);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* AXC_AXC_H */
