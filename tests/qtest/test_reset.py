@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Function-level reset, bus mastering off and unplugging while the card works."""
+import time
+import unittest
+
+from card import C, Card, firmware
+from machine import RAM_SIZE, Machine, card_args, pack, wait_until
+
+
+def load_with_copies(card, entries=256):
+    """A ring full of copies between RAM and HBM: enough work for many slices."""
+    queue = card.make_queue(entries=entries)
+    for _ in range(entries):
+        queue.put("COPY", pack("QQQQ", Card.VA_DATA, 0x140000, 0xc0000, 0))
+    queue.ring()
+    wait_until(lambda: card.vm.read(queue.state + 64), "the first command to be fetched")
+    return queue
+
+
+@unittest.skipUnless(firmware(), "no firmware image in the build")
+class Reset(unittest.TestCase):
+    def setUp(self):
+        self.vm = Machine(card_args(0), native_hotplug=True)
+        self.addCleanup(self.vm.close)
+        self.card = Card(self.vm)
+        self.start()
+
+    def start(self):
+        self.card.boot(firmware())
+        self.card.make_address_space()
+
+    def check_works(self):
+        queue = self.card.make_queue(queue=9)
+        queue.put("NOP")
+        queue.ring()
+        self.assertEqual(queue.wait()[2], C["AXON_STATUS_OK"])
+
+    def test_flr_in_the_middle_of_work(self):
+        for _ in range(5):
+            queue = load_with_copies(self.card)
+            self.card.flr()
+            self.assertEqual(self.card.stage(), C["AXON_STAGE_IDLE"])
+            self.vm.store(queue.state, bytes(128))
+            self.vm.store(queue.cq, bytes(4096))
+            time.sleep(0.01)
+            self.assertEqual(self.vm.load(queue.state, 128), bytes(128), "write after reset")
+            self.assertEqual(self.vm.load(queue.cq, 4096), bytes(4096), "write after reset")
+            self.start()
+        self.check_works()
+
+    def test_register_reset_in_the_middle_of_work(self):
+        load_with_copies(self.card)
+        self.card.reset()
+        self.start()
+        self.check_works()
+
+    def test_hbm_survives_flr(self):
+        self.vm.store(self.card.hbm + 0x3000000, b"still here")
+        self.card.flr()
+        self.assertEqual(self.vm.load(self.card.hbm + 0x3000000, 10), b"still here")
+
+    def test_bus_master_off_ends_dma(self):
+        queue = load_with_copies(self.card)
+        self.vm.write(self.card.config + 4, 2, 2)
+        before = self.vm.load(queue.state, 128)
+        time.sleep(0.02)
+        self.assertEqual(self.vm.load(queue.state, 128), before, "write without bus mastering")
+        self.assertEqual(self.card.reg("ID"), C["AXON_ID_MAGIC"])
+        self.vm.write(self.card.config + 4, 6, 2)
+        self.card.reset()
+        self.start()
+        self.check_works()
+
+    def test_dma_outside_memory(self):
+        """A bus address where no memory is: the queue stops with a bus error."""
+        leaf = 0x7 | C["AXON_PTE_TARGET_SYS"] << C["AXON_PTE_TARGET_SHIFT"]
+        self.vm.write(self.card.hbm + Card.TABLES + 0x3000 + 8 * 0x1f0, RAM_SIZE << 4 | leaf, 8)
+        self.card.call("AS_INVALIDATE", pack("IIQ", 0, 0, 0))
+        queue = self.card.make_queue()
+        queue.put("FILL", pack("QQQQ", 0x1f0000, 1, 64, 0))
+        queue.ring()
+        self.assertEqual(queue.wait()[2], C["AXON_STATUS_FAULT_BUS"])
+
+    def unplug(self):
+        """device_del, and the guest's part of native PCIe hot-plug: power the slot off."""
+        self.vm.qmp("device_del", id="card0")
+        slot = self.card.port + self.vm.capability(self.card.port, 0x10) + 0x18
+        self.vm.write(slot, self.vm.read(slot, 2) | 0x0400 | 0x0300, 2)
+        self.vm.wait_event("DEVICE_DELETED", device="card0")
+
+    def test_unplug_under_load(self):
+        slot = self.card.port + self.vm.capability(self.card.port, 0x10) + 0x18
+        for _ in range(3):
+            self.vm.write(slot, self.vm.read(slot, 2) & ~0x0700 | 0x0100, 2)
+            load_with_copies(self.card)
+            self.unplug()
+            self.vm.events.clear()
+            self.assertEqual(self.vm.read(self.card.config), 0xffffffff)
+            self.vm.qmp("device_add", driver="axon", id="card0", bus="rp0", hbm="hbm0")
+            self.card = Card(self.vm)
+            self.start()
+        self.check_works()
+
+    def test_quit_under_load(self):
+        load_with_copies(self.card)
+        self.assertEqual(self.vm.quit(), 0)
+
+    def test_system_reset_under_load(self):
+        load_with_copies(self.card)
+        self.vm.qmp("system_reset")
+        self.vm.wait_event("RESET")
+        self.vm._pci_setup()
+        self.card.attach()
+        self.assertEqual(self.card.stage(), C["AXON_STAGE_IDLE"])
+        self.start()
+        self.check_works()
