@@ -5,7 +5,8 @@
  *   card.c   registers, reset, the slice loop (axon_card_run)
  *   boot.c   boot ROM: checks and loads the firmware image
  *   rv32.c   the control core's interpreter; knows nothing of the card
- *   ctrl.c   the control core's memory map and peripherals, fault FIFO, sensors
+ *   ctrl.c   the control core's memory map and peripherals, fault FIFO, watchdog
+ *   sensors.c  power, temperature, energy and error counters, as the peripherals show them
  *   mmu.c    page-table walks, TLB, DMA mappings
  *   queue.c  rings, commands, completions, interrupts, choice of what runs on a core
  *   core.c   a launch: sequencers, semaphores, discrete-event order, registers
@@ -61,6 +62,7 @@ struct axon_ctrl;	/* ctrl.c */
  * @timestamp_hi: latched by a read of AXON_REG_TIMESTAMP_LO
  * @msix_mod: AXON_REG_MSIX_MOD (any thread, atomic)
  * @rung: one bit a queue: its doorbell was written (any thread, atomic)
+ * @more: the last axon_card_run() left something undone
  */
 struct axon_card {
 	struct axon_card_config cfg;
@@ -88,6 +90,7 @@ struct axon_card {
 	_Atomic uint32_t timestamp_hi;
 	_Atomic uint32_t msix_mod[AXON_NUM_VECTORS];
 	_Atomic uint64_t rung[AXON_MAX_QUEUES / 64];
+	bool more;
 };
 
 void axon_card_log(struct axon_card *card, enum axon_card_log_level level, const char *fmt, ...)
@@ -229,9 +232,10 @@ void axon_ctrl_start(struct axon_card *card, uint32_t entry);
 uint8_t *axon_ctrl_ram(struct axon_card *card);
 /* Up to @max instructions. Return: true if it wants to go on (it is not in WFI). */
 bool axon_ctrl_run(struct axon_card *card, uint32_t max);
-/* now_ns() of the next timer or watchdog, UINT64_MAX if none. */
+/* now_ns() of the next timer or watchdog, 0 if it can go on now, UINT64_MAX if never. */
 uint64_t axon_ctrl_deadline(struct axon_card *card);
 void axon_ctrl_push_fault(struct axon_card *card, const struct axon_fault *fault);
+/* Any thread. Every knob but AXON_KNOB_DROP_IRQ; 0 or -EINVAL. */
 int axon_ctrl_set(struct axon_card *card, enum axon_card_knob knob, int64_t value);
 
 #endif /* AXON_MODEL_INTERNAL_H */

@@ -1,0 +1,948 @@
+// SPDX-License-Identifier: MIT
+/*
+ * queue.c - rings: commands are fetched, run and completed here, interrupts raised.
+ *
+ * Rings and their state pages are memory of the host or of a guest's user, who may write anything
+ * into them at any time: indices are compared by difference, a command is copied once and only the
+ * copy is looked at. What a queue's owner does wrong stops that queue and no other. Nothing here
+ * allocates, locks or waits.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* A core runs this long before the rings are looked at again. */
+#define CORE_QUANTUM_NS		10000u
+/* Bytes of a COPY or FILL between two looks at the clock. */
+#define MOVE_CHUNK		65536u
+/* Commands between two looks at the clock. */
+#define STEPS_PER_CLOCK		64u
+
+/* Cost of COPY and FILL: Documentation/hardware.rst, "Commands". */
+#define MOVE_SETUP_CYCLES	2800u
+#define MOVE_BYTES_PER_CYCLE	194u
+#define MOVE_MAX		(1ull << 40)
+
+#define VA_END			(1ull << AXON_VA_BITS)
+
+#define load_relaxed(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
+#define load_acquire(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store_relaxed(p, v)	__atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+
+/* What a queue does between fetch and completion of a command. */
+enum work {
+	WORK_NONE,
+	WORK_MOVE,	/* COPY or FILL under way */
+	WORK_WAIT,	/* LAUNCH, the core is busy */
+	WORK_LAUNCH,	/* LAUNCH on the core */
+};
+
+/**
+ * struct window - entries of a ring that lie behind each other in host memory
+ * @ptr: entry @first
+ * @first: index of the first one, below the ring's size
+ * @count: number of them; 0: nothing is known
+ */
+struct window {
+	uint8_t *ptr;
+	uint32_t first;
+	uint32_t count;
+};
+
+/**
+ * struct queue - a queue
+ * @p: as created
+ * @state: host pointer of the state page, of generation @gen
+ * @gen: axon_mmu_generation() of ring_asid that @state, @sq and @cq belong to
+ * @sq: part of the submission ring
+ * @cq: part of the completion ring
+ * @head: commands fetched
+ * @tail: sq_tail when last looked at, already checked
+ * @cq_tail: completions written
+ * @cq_head: cq_head when last looked at, already checked
+ * @used: created
+ * @stopped: a command failed; nothing more is fetched until destruction
+ * @work: what @cmd does
+ * @cmd: command under way, a private copy
+ * @done: WORK_MOVE: bytes done
+ */
+struct queue {
+	struct axon_queue_params p;
+	struct axon_qstate *state;
+	uint64_t gen;
+	struct window sq;
+	struct window cq;
+	uint32_t head;
+	uint32_t tail;
+	uint32_t cq_tail;
+	uint32_t cq_head;
+	bool used;
+	bool stopped;
+	enum work work;
+	struct axon_cmd cmd;
+	uint64_t done;
+};
+
+/**
+ * struct sched - who runs on a core
+ * @running: queue, or AXON_NO_QUEUE
+ * @last: queue that ran last; the next one is looked for behind it
+ * @waiting: queues of the core in WORK_WAIT
+ * @since: now_ns() up to which busy_ns has been counted
+ */
+struct sched {
+	uint32_t running;
+	uint32_t last;
+	uint32_t waiting;
+	uint64_t since;
+};
+
+/**
+ * struct vector - moderation of an interrupt vector
+ * @last: now_ns() of the last interrupt while moderated
+ * @due: @held: when it will be raised at the latest
+ * @waiting: @held: completions it stands for
+ * @held: an interrupt is being held back
+ */
+struct vector {
+	uint64_t last;
+	uint64_t due;
+	uint32_t waiting;
+	bool held;
+};
+
+/**
+ * struct axon_queues - all rings of a card; the card thread's alone, but for @drop_irq
+ * @queue: by id
+ * @active: ids in use
+ * @actives: number of them
+ * @sched: by core
+ * @vector: by vector
+ * @held: number of vectors that hold an interrupt back
+ * @announced: sq_event says that the card sleeps
+ * @drop_irq: interrupts still to be dropped (any thread, atomic)
+ */
+struct axon_queues {
+	struct queue queue[AXON_MAX_QUEUES];
+	uint16_t active[AXON_MAX_QUEUES];
+	uint32_t actives;
+	struct sched sched[AXON_MAX_CORES];
+	struct vector vector[AXON_NUM_VECTORS];
+	uint32_t held;
+	bool announced;
+	_Atomic uint64_t drop_irq;
+};
+
+static uint64_t now_ns(struct axon_card *card)
+{
+	return card->ops.now_ns(card->opaque);
+}
+
+/* ---- interrupts ---- */
+
+static bool irq_dropped(struct axon_queues *qs)
+{
+	uint64_t left = atomic_load_explicit(&qs->drop_irq, memory_order_relaxed);
+
+	while (left)
+		if (atomic_compare_exchange_weak(&qs->drop_irq, &left, left - 1))
+			return true;
+	return false;
+}
+
+static void irq_raise(struct axon_card *card, uint32_t v, uint64_t now)
+{
+	struct axon_queues *qs = card->queues;
+	struct vector *vec = &qs->vector[v];
+
+	qs->held -= vec->held;
+	vec->held = false;
+	vec->waiting = 0;
+	vec->last = now;
+	if (!irq_dropped(qs))
+		card->ops.irq(card->opaque, v);
+}
+
+/* A completion was written; @wanted: its reader asks for an interrupt. */
+static void irq_completion(struct axon_card *card, uint32_t v, bool wanted)
+{
+	struct vector *vec = &card->queues->vector[v];
+	uint32_t mod, count;
+	uint64_t now, gap;
+
+	if (!wanted && !vec->held)
+		return;
+	mod = atomic_load_explicit(&card->msix_mod[v], memory_order_relaxed);
+	gap = (uint64_t)(mod & AXON_MOD_USEC_MASK) * 1000;
+	count = mod >> AXON_MOD_COUNT_SHIFT;
+	if (!gap) {
+		irq_raise(card, v, vec->last);
+		return;
+	}
+	vec->waiting++;
+	if (vec->held && (!count || vec->waiting < count))
+		return;
+	now = now_ns(card);
+	if (now - vec->last >= gap || (count && vec->waiting >= count)) {
+		irq_raise(card, v, now);
+		return;
+	}
+	vec->held = true;
+	vec->due = vec->last + gap;
+	card->queues->held++;
+}
+
+static void irq_flush(struct axon_card *card, uint64_t now)
+{
+	struct axon_queues *qs = card->queues;
+
+	for (uint32_t v = 0; qs->held && v < AXON_NUM_VECTORS; v++)
+		if (qs->vector[v].held && now >= qs->vector[v].due)
+			irq_raise(card, v, now);
+}
+
+int axon_queues_drop_irq(struct axon_card *card, int64_t count)
+{
+	if (count < 0)
+		return -EINVAL;
+	atomic_store(&card->queues->drop_irq, (uint64_t)count);
+	return 0;
+}
+
+/* ---- memory of a ring ---- */
+
+/* Host pointer of entry @index; NULL with @status and @addr set if it cannot be reached. */
+static uint8_t *ring_entry(struct axon_card *card, struct queue *q, struct window *w,
+			   uint64_t ring, uint32_t index, uint32_t size, unsigned int access,
+			   enum axon_status *status, uint64_t *addr)
+{
+	uint64_t len;
+	uint8_t *ptr;
+
+	if (index - w->first < w->count)
+		return w->ptr + (uint64_t)(index - w->first) * size;
+	len = (uint64_t)(q->p.entries - index) * size;
+	*addr = ring + (uint64_t)index * size;
+	*status = axon_mmu_translate(card, q->p.ring_asid, *addr, &len, access, &ptr);
+	if (*status == AXON_STATUS_OK && len < size)
+		*status = AXON_STATUS_FAULT_BUS;
+	if (*status != AXON_STATUS_OK)
+		return NULL;
+	*w = (struct window){ .ptr = ptr, .first = index, .count = (uint32_t)(len / size) };
+	return ptr;
+}
+
+/* After an invalidation every pointer into the rings is stale. */
+static enum axon_status ring_refresh(struct axon_card *card, struct queue *q)
+{
+	uint64_t len = sizeof(struct axon_qstate);
+	enum axon_status status;
+	uint8_t *ptr;
+
+	if (q->state && q->gen == axon_mmu_generation(card, q->p.ring_asid))
+		return AXON_STATUS_OK;
+	q->state = NULL;
+	q->sq.count = 0;
+	q->cq.count = 0;
+	status = axon_mmu_translate(card, q->p.ring_asid, q->p.state, &len, AXON_ACCESS_WRITE,
+				    &ptr);
+	if (status == AXON_STATUS_OK && len < sizeof(struct axon_qstate))
+		status = AXON_STATUS_FAULT_BUS;
+	if (status != AXON_STATUS_OK)
+		return status;
+	q->state = (struct axon_qstate *)(void *)ptr;
+	q->gen = axon_mmu_generation(card, q->p.ring_asid);
+	return AXON_STATUS_OK;
+}
+
+/* ---- completion ---- */
+
+static enum axon_status cqe_room(struct queue *q)
+{
+	if (q->cq_tail - q->cq_head < q->p.entries)
+		return AXON_STATUS_OK;
+	q->cq_head = load_acquire(&q->state->cq_head);
+	if (q->cq_tail - q->cq_head < q->p.entries)
+		return AXON_STATUS_OK;
+	if (q->cq_tail - q->cq_head == q->p.entries)
+		return AXON_STATUS_CQ_OVERFLOW;
+	/* Whatever it is now, it has not been checked. */
+	q->cq_head = q->cq_tail - q->p.entries;
+	return AXON_STATUS_BAD_RING;
+}
+
+/* Return: OK, or why the completion could not be written; @addr is set for a fault. */
+static enum axon_status cqe_post(struct axon_card *card, struct queue *q, uint64_t cycles,
+				 uint32_t profiled, enum axon_status status, uint64_t *addr)
+{
+	struct axon_cqe cqe = {
+		.seqno = q->cmd.seqno,
+		.user_data = q->cmd.user_data,
+		.cycles = cycles,
+		.profiled = profiled,
+		.status = (uint16_t)status,
+		.phase = !(q->cq_tail & q->p.entries),
+	};
+	enum axon_status ring = cqe_room(q);
+	uint64_t last;
+	uint8_t *entry;
+
+	if (ring != AXON_STATUS_OK)
+		return ring;
+	entry = ring_entry(card, q, &q->cq, q->p.cq, q->cq_tail & (q->p.entries - 1),
+			   sizeof(cqe), AXON_ACCESS_WRITE, &ring, addr);
+	if (!entry)
+		return ring;
+	memcpy(entry, &cqe, offsetof(struct axon_cqe, profiled));
+	memcpy(&last, (uint8_t *)&cqe + offsetof(struct axon_cqe, profiled), sizeof(last));
+	store_release((uint64_t *)(void *)(entry + offsetof(struct axon_cqe, profiled)), last);
+	q->cq_tail++;
+	store_release(&q->state->cq_tail, q->cq_tail);
+	store_release(&q->state->completed, q->cmd.seqno);
+	return AXON_STATUS_OK;
+}
+
+/**
+ * queue_fail() - stop a queue
+ * @fault: status, engine, opcode, pc, semaphore and address are set
+ * @cqe: the command under way gets a completion
+ */
+static void queue_fail(struct axon_card *card, struct queue *q, struct axon_fault fault,
+		       bool cqe, uint64_t cycles, uint32_t profiled)
+{
+	uint64_t addr;
+
+	q->stopped = true;
+	q->work = WORK_NONE;
+	if (ring_refresh(card, q) == AXON_STATUS_OK) {
+		store_release(&q->state->status, (uint32_t)fault.status);
+		/* Where there is no room the status word and the record must do. */
+		if (cqe)
+			cqe_post(card, q, cycles, profiled, fault.status, &addr);
+	}
+	fault.queue = (uint16_t)q->p.id;
+	fault.core = (uint16_t)q->p.core;
+	fault.asid = (uint16_t)q->p.asid;
+	fault.reserved = 0;
+	fault.seqno = cqe ? q->cmd.seqno : 0;
+	fault.user_data = cqe ? q->cmd.user_data : 0;
+	axon_ctrl_push_fault(card, &fault);
+	/* Whoever waits must learn of it, whatever completion it waits for. */
+	irq_completion(card, q->p.vector, true);
+}
+
+/* The ring itself is at fault; no completion can be written. */
+static void ring_fail(struct axon_card *card, struct queue *q, enum axon_status status,
+		      uint64_t addr)
+{
+	struct axon_fault fault = {
+		.status = (uint16_t)status,
+		.engine = AXON_FAULT_NO_ENGINE,
+		.addr = status <= AXON_STATUS_FAULT_ADDRESS ? addr : 0,
+	};
+
+	queue_fail(card, q, fault, false, 0, 0);
+}
+
+/* The command under way is at fault. */
+static void cmd_fail(struct axon_card *card, struct queue *q, enum axon_status status,
+		     uint64_t addr)
+{
+	struct axon_fault fault = {
+		.status = (uint16_t)status,
+		.engine = AXON_FAULT_NO_ENGINE,
+		.addr = status <= AXON_STATUS_FAULT_ADDRESS ? addr : 0,
+	};
+
+	queue_fail(card, q, fault, true, 0, 0);
+}
+
+static void cmd_done(struct axon_card *card, struct queue *q, uint64_t cycles, uint32_t profiled)
+{
+	enum axon_status ring;
+	uint64_t addr = 0;
+	uint32_t event;
+
+	q->work = WORK_NONE;
+	ring = cqe_post(card, q, cycles, profiled, AXON_STATUS_OK, &addr);
+	if (ring != AXON_STATUS_OK) {
+		ring_fail(card, q, ring, addr);
+		return;
+	}
+	/* The completion is out before the event index is read: pairs with the reader's barrier. */
+	atomic_thread_fence(memory_order_seq_cst);
+	event = load_relaxed(&q->state->cq_event);
+	irq_completion(card, q->p.vector,
+		       axon_ring_needs_event(event, q->cq_tail, q->cq_tail - 1));
+}
+
+/* ---- commands ---- */
+
+static bool fetch(struct axon_card *card, struct queue *q)
+{
+	enum axon_status status;
+	uint64_t addr = 0;
+	uint8_t *entry;
+
+	if (q->head == q->tail) {
+		uint32_t tail = load_acquire(&q->state->sq_tail);
+
+		if (tail == q->head)
+			return false;
+		if (tail - q->head > q->p.entries) {
+			ring_fail(card, q, AXON_STATUS_BAD_RING, 0);
+			return false;
+		}
+		q->tail = tail;
+	}
+	entry = ring_entry(card, q, &q->sq, q->p.sq, q->head & (q->p.entries - 1),
+			   sizeof(q->cmd), AXON_ACCESS_READ, &status, &addr);
+	if (!entry) {
+		ring_fail(card, q, status, addr);
+		return false;
+	}
+	memcpy(&q->cmd, entry, sizeof(q->cmd));
+	/* The ring may change now; no compiler may read it again in place of the copy. */
+	__asm__ volatile("" ::: "memory");
+	q->head++;
+	store_relaxed(&q->state->sq_event, q->head - 1);
+	store_release(&q->state->sq_head, q->head);
+	return true;
+}
+
+static bool range_ok(uint64_t va, uint64_t size)
+{
+	return va < VA_END && size <= VA_END - va;
+}
+
+static void begin_move(struct axon_card *card, struct queue *q)
+{
+	const struct axon_cmd *cmd = &q->cmd;
+	bool fill = cmd->opcode == AXON_CMD_FILL;
+
+	if (cmd->copy.reserved || cmd->reserved[4] || !cmd->copy.size ||
+	    cmd->copy.size > MOVE_MAX || (fill && cmd->copy.src > 0xff)) {
+		cmd_fail(card, q, AXON_STATUS_BAD_COMMAND, 0);
+		return;
+	}
+	if (!range_ok(cmd->copy.dst, cmd->copy.size)) {
+		cmd_fail(card, q, AXON_STATUS_FAULT_ADDRESS, cmd->copy.dst);
+		return;
+	}
+	if (!fill && !range_ok(cmd->copy.src, cmd->copy.size)) {
+		cmd_fail(card, q, AXON_STATUS_FAULT_ADDRESS, cmd->copy.src);
+		return;
+	}
+	q->done = 0;
+	q->work = WORK_MOVE;
+}
+
+static void begin_launch(struct axon_card *card, struct queue *q)
+{
+	const struct axon_cmd *cmd = &q->cmd;
+
+	if (cmd->launch.reserved || cmd->reserved[4] ||
+	    cmd->launch.program % sizeof(struct axon_inst)) {
+		cmd_fail(card, q, AXON_STATUS_BAD_COMMAND, 0);
+		return;
+	}
+	q->work = WORK_WAIT;
+	card->queues->sched[q->p.core].waiting++;
+}
+
+static void begin(struct axon_card *card, struct queue *q)
+{
+	const struct axon_cmd *cmd = &q->cmd;
+	uint64_t unused;
+
+	if (cmd->flags || cmd->reserved0) {
+		cmd_fail(card, q, AXON_STATUS_BAD_COMMAND, 0);
+		return;
+	}
+	switch (cmd->opcode) {
+	case AXON_CMD_NOP:
+		unused = cmd->reserved[0] | cmd->reserved[1] | cmd->reserved[2] |
+			 cmd->reserved[3] | cmd->reserved[4];
+		if (unused)
+			cmd_fail(card, q, AXON_STATUS_BAD_COMMAND, 0);
+		else
+			cmd_done(card, q, 0, 0);
+		break;
+	case AXON_CMD_LAUNCH:
+		begin_launch(card, q);
+		break;
+	case AXON_CMD_COPY:
+	case AXON_CMD_FILL:
+		begin_move(card, q);
+		break;
+	default:
+		cmd_fail(card, q, AXON_STATUS_BAD_COMMAND, 0);
+	}
+}
+
+/* Some bytes of a COPY or FILL. Return: OK, or a fault with @addr. */
+static enum axon_status move_run(struct axon_card *card, struct queue *q, uint64_t *moved,
+				 uint64_t *addr)
+{
+	const struct axon_cmd *cmd = &q->cmd;
+	uint64_t run = cmd->copy.size - q->done;
+	enum axon_status status;
+	uint8_t *dst, *src = NULL;
+
+	if (run > MOVE_CHUNK)
+		run = MOVE_CHUNK;
+	if (cmd->opcode == AXON_CMD_COPY) {
+		*addr = cmd->copy.src + q->done;
+		status = axon_mmu_translate(card, q->p.asid, *addr, &run, AXON_ACCESS_READ, &src);
+		if (status != AXON_STATUS_OK)
+			return status;
+	}
+	*addr = cmd->copy.dst + q->done;
+	status = axon_mmu_translate(card, q->p.asid, *addr, &run, AXON_ACCESS_WRITE, &dst);
+	if (status != AXON_STATUS_OK)
+		return status;
+	if (src)
+		memmove(dst, src, run);
+	else
+		memset(dst, (int)cmd->copy.src, run);
+	*moved = run;
+	return AXON_STATUS_OK;
+}
+
+static void move(struct axon_card *card, struct queue *q)
+{
+	uint64_t end = q->done + MOVE_CHUNK;
+
+	while (q->done < q->cmd.copy.size && q->done < end) {
+		enum axon_status status;
+		uint64_t moved, addr;
+
+		status = move_run(card, q, &moved, &addr);
+		if (status != AXON_STATUS_OK) {
+			cmd_fail(card, q, status, addr);
+			return;
+		}
+		q->done += moved;
+	}
+	if (q->done == q->cmd.copy.size)
+		cmd_done(card, q, MOVE_SETUP_CYCLES +
+			 (q->done + MOVE_BYTES_PER_CYCLE - 1) / MOVE_BYTES_PER_CYCLE, 0);
+}
+
+/* One command of a queue, or a piece of it. Return: something was done. */
+static bool step(struct axon_card *card, struct queue *q)
+{
+	if (q->stopped)
+		return false;
+	switch (q->work) {
+	case WORK_NONE:
+		if (!fetch(card, q))
+			return false;
+		begin(card, q);
+		return true;
+	case WORK_MOVE:
+		move(card, q);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- cores ---- */
+
+static void count_busy(struct axon_card *card, uint32_t core, uint64_t now)
+{
+	struct sched *s = &card->queues->sched[core];
+
+	atomic_fetch_add_explicit(&axon_core_stats(card, core)->busy_ns, now - s->since,
+				  memory_order_relaxed);
+	s->since = now;
+}
+
+static void core_taken(struct axon_card *card, uint32_t core, uint32_t queue)
+{
+	struct axon_core_stats *stats = axon_core_stats(card, core);
+	struct sched *s = &card->queues->sched[core];
+
+	s->running = queue;
+	s->last = queue;
+	s->since = now_ns(card);
+	atomic_store_explicit(&stats->queue, queue, memory_order_relaxed);
+	atomic_store_explicit(&stats->state, AXON_CORE_RUNNING, memory_order_relaxed);
+}
+
+static void core_freed(struct axon_card *card, uint32_t core)
+{
+	struct axon_core_stats *stats = axon_core_stats(card, core);
+
+	count_busy(card, core, now_ns(card));
+	card->queues->sched[core].running = AXON_NO_QUEUE;
+	atomic_store_explicit(&stats->state, AXON_CORE_IDLE, memory_order_relaxed);
+	atomic_store_explicit(&stats->queue, AXON_NO_QUEUE, memory_order_relaxed);
+}
+
+/* The core is idle and a queue waits: the next one behind the last that ran. */
+static struct queue *next_waiting(struct axon_queues *qs, uint32_t core)
+{
+	struct queue *best = NULL;
+	uint32_t best_distance = UINT32_MAX;
+
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+		uint32_t distance = (q->p.id - qs->sched[core].last - 1) % AXON_MAX_QUEUES;
+
+		if (q->work == WORK_WAIT && q->p.core == core && distance < best_distance) {
+			best = q;
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+static void launch(struct axon_card *card, struct queue *q)
+{
+	struct axon_launch launch = {
+		.asid = q->p.asid,
+		.queue = q->p.id,
+		.args = q->cmd.launch.args,
+		.profile = q->cmd.launch.profile,
+		.profile_count = q->cmd.launch.profile_count,
+	};
+	enum axon_status status;
+	uint64_t addr = 0;
+
+	card->queues->sched[q->p.core].waiting--;
+	card->queues->sched[q->p.core].last = q->p.id;
+	status = axon_mmu_read(card, q->p.asid, q->cmd.launch.program, &launch.program,
+			       sizeof(launch.program), &addr);
+	if (status == AXON_STATUS_OK)
+		status = axon_core_start(card, q->p.core, &launch);
+	if (status != AXON_STATUS_OK) {
+		cmd_fail(card, q, status, addr);
+		return;
+	}
+	q->work = WORK_LAUNCH;
+	core_taken(card, q->p.core, q->p.id);
+}
+
+static void launch_done(struct axon_card *card, uint32_t core,
+			const struct axon_launch_result *result)
+{
+	struct queue *q = &card->queues->queue[card->queues->sched[core].running];
+
+	core_freed(card, core);
+	if (result->fault.status == AXON_STATUS_OK)
+		cmd_done(card, q, result->cycles, result->profiled);
+	else
+		queue_fail(card, q, result->fault, true, result->cycles, result->profiled);
+}
+
+/* Return: the core works, or a queue waits for it. */
+static bool core_step(struct axon_card *card, uint32_t core, uint64_t deadline_ns)
+{
+	struct sched *s = &card->queues->sched[core];
+	struct axon_launch_result result;
+	uint64_t until;
+
+	while (s->running == AXON_NO_QUEUE) {
+		struct queue *q = s->waiting ? next_waiting(card->queues, core) : NULL;
+
+		if (!q)
+			return false;
+		launch(card, q);
+	}
+	until = now_ns(card) + CORE_QUANTUM_NS;
+	if (until > deadline_ns)
+		until = deadline_ns;
+	if (axon_core_run(card, core, until, &result))
+		launch_done(card, core, &result);
+	else
+		count_busy(card, core, now_ns(card));
+	return true;
+}
+
+static void core_abort(struct axon_card *card, uint32_t core)
+{
+	axon_core_abort(card, core);
+	core_freed(card, core);
+}
+
+enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32_t queue)
+{
+	struct axon_queues *qs = card->queues;
+
+	if (core >= card->cfg.cores || queue >= AXON_MAX_QUEUES)
+		return AXON_P_BAD_ID;
+	if (qs->sched[core].running != queue)
+		return AXON_P_NOT_FOUND;
+	core_abort(card, core);
+	cmd_fail(card, &qs->queue[queue], AXON_STATUS_KILLED, 0);
+	return AXON_P_OK;
+}
+
+enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core)
+{
+	if (core >= card->cfg.cores)
+		return AXON_P_BAD_ID;
+	if (card->queues->sched[core].running == AXON_NO_QUEUE)
+		return AXON_P_NOT_FOUND;
+	return axon_queue_kill(card, core, card->queues->sched[core].running);
+}
+
+/* ---- the loop ---- */
+
+/* Once a slice: pointers may be stale and the announcement of sleep is over. */
+static void take_up(struct axon_card *card)
+{
+	struct axon_queues *qs = card->queues;
+
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+		enum axon_status status;
+
+		if (q->stopped)
+			continue;
+		status = ring_refresh(card, q);
+		if (status != AXON_STATUS_OK) {
+			/* The core must not go on for a queue that has stopped. */
+			if (q->work == WORK_LAUNCH)
+				core_abort(card, q->p.core);
+			else if (q->work == WORK_WAIT)
+				qs->sched[q->p.core].waiting--;
+			ring_fail(card, q, status, q->p.state);
+			continue;
+		}
+		if (qs->announced)
+			store_relaxed(&q->state->sq_event, q->head - 1);
+	}
+	qs->announced = false;
+	for (uint32_t i = 0; i < AXON_MAX_QUEUES / 64; i++)
+		if (atomic_load_explicit(&card->rung[i], memory_order_relaxed))
+			atomic_exchange(&card->rung[i], 0);
+}
+
+bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
+{
+	struct axon_queues *qs = card->queues;
+	uint32_t steps = 0;
+
+	take_up(card);
+	if (qs->held)
+		irq_flush(card, now_ns(card));
+	for (;;) {
+		bool more = false, long_work = false;
+
+		for (uint32_t i = 0; i < qs->actives; i++) {
+			struct queue *q = &qs->queue[qs->active[i]];
+
+			if (step(card, q)) {
+				more = true;
+				steps++;
+			}
+			long_work |= q->work != WORK_NONE;
+		}
+		for (uint32_t c = 0; c < card->cfg.cores; c++)
+			more |= core_step(card, c, deadline_ns);
+		if (!more)
+			return false;
+		if (long_work || steps >= STEPS_PER_CLOCK) {
+			uint64_t now = now_ns(card);
+
+			steps = 0;
+			irq_flush(card, now);
+			if (now >= deadline_ns)
+				return true;
+		}
+	}
+}
+
+bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns)
+{
+	struct axon_queues *qs = card->queues;
+
+	*deadline_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+
+		if (q->stopped)
+			continue;
+		if (q->work != WORK_NONE || !q->state ||
+		    q->gen != axon_mmu_generation(card, q->p.ring_asid))
+			return false;
+		store_relaxed(&q->state->sq_event, q->head);
+		qs->announced = true;
+	}
+	atomic_thread_fence(memory_order_seq_cst);
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+
+		if (!q->stopped && load_relaxed(&q->state->sq_tail) != q->head)
+			return false;
+	}
+	for (uint32_t v = 0; v < AXON_NUM_VECTORS; v++)
+		if (qs->vector[v].held && qs->vector[v].due < *deadline_ns)
+			*deadline_ns = qs->vector[v].due;
+	return true;
+}
+
+/* ---- life ---- */
+
+static bool reachable(struct axon_card *card, uint32_t asid, uint64_t va, uint64_t size,
+		      unsigned int access)
+{
+	if (va % AXON_PAGE_SIZE || !range_ok(va, size))
+		return false;
+	while (size) {
+		uint64_t len = size;
+		uint8_t *ptr;
+
+		if (axon_mmu_translate(card, asid, va, &len, access, &ptr) != AXON_STATUS_OK)
+			return false;
+		va += len;
+		size -= len;
+	}
+	return true;
+}
+
+static bool params_ok(struct axon_card *card, const struct axon_queue_params *p)
+{
+	if (p->core >= card->cfg.cores || p->vector == 0 || p->vector >= AXON_NUM_VECTORS)
+		return false;
+	if (p->entries < AXON_MIN_RING_ENTRIES || p->entries > AXON_MAX_RING_ENTRIES ||
+	    (p->entries & (p->entries - 1)))
+		return false;
+	if (!axon_mmu_enabled(card, p->asid) || !axon_mmu_enabled(card, p->ring_asid) ||
+	    (p->ring_asid != 0 && p->ring_asid != p->asid))
+		return false;
+	return reachable(card, p->ring_asid, p->sq, p->entries * sizeof(struct axon_cmd),
+			 AXON_ACCESS_READ) &&
+	       reachable(card, p->ring_asid, p->cq, p->entries * sizeof(struct axon_cqe),
+			 AXON_ACCESS_WRITE) &&
+	       reachable(card, p->ring_asid, p->state, sizeof(struct axon_qstate),
+			 AXON_ACCESS_WRITE);
+}
+
+enum axon_p_result axon_queue_create(struct axon_card *card, const struct axon_queue_params *p)
+{
+	struct axon_queues *qs = card->queues;
+	struct queue *q;
+
+	if (p->id >= AXON_MAX_QUEUES)
+		return AXON_P_BAD_ID;
+	q = &qs->queue[p->id];
+	if (q->used)
+		return AXON_P_BUSY;
+	if (!params_ok(card, p))
+		return AXON_P_BAD_PARAM;
+	memset(q, 0, sizeof(*q));
+	q->p = *p;
+	if (ring_refresh(card, q) != AXON_STATUS_OK)
+		return AXON_P_BAD_PARAM;
+	store_relaxed(&q->state->sq_head, 0);
+	store_relaxed(&q->state->sq_event, UINT32_MAX);
+	store_relaxed(&q->state->cq_tail, 0);
+	store_relaxed(&q->state->status, (uint32_t)AXON_STATUS_OK);
+	store_release(&q->state->completed, 0);
+	q->used = true;
+	qs->active[qs->actives++] = (uint16_t)p->id;
+	return AXON_P_OK;
+}
+
+/* The owner asked for the end, so it gets no fault record, but a completion for what was cut off. */
+static void queue_end(struct axon_card *card, struct queue *q)
+{
+	uint64_t addr;
+
+	if (q->work == WORK_LAUNCH)
+		core_abort(card, q->p.core);
+	else if (q->work == WORK_WAIT)
+		card->queues->sched[q->p.core].waiting--;
+	if (q->stopped || ring_refresh(card, q) != AXON_STATUS_OK)
+		return;
+	store_release(&q->state->status, (uint32_t)AXON_STATUS_QUEUE_GONE);
+	if (q->work != WORK_NONE &&
+	    cqe_post(card, q, 0, 0, AXON_STATUS_QUEUE_GONE, &addr) == AXON_STATUS_OK)
+		irq_completion(card, q->p.vector, true);
+}
+
+enum axon_p_result axon_queue_destroy(struct axon_card *card, uint32_t id)
+{
+	struct axon_queues *qs = card->queues;
+	struct queue *q;
+
+	if (id >= AXON_MAX_QUEUES)
+		return AXON_P_BAD_ID;
+	q = &qs->queue[id];
+	if (!q->used)
+		return AXON_P_NOT_FOUND;
+	queue_end(card, q);
+	memset(q, 0, sizeof(*q));
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		if (qs->active[i] != id)
+			continue;
+		/* Keeps the order, so that taking turns stays fair. */
+		memmove(&qs->active[i], &qs->active[i + 1],
+			(qs->actives - i - 1) * sizeof(qs->active[0]));
+		qs->actives--;
+		break;
+	}
+	return AXON_P_OK;
+}
+
+bool axon_queues_use_asid(struct axon_card *card, uint32_t asid)
+{
+	const struct axon_queues *qs = card->queues;
+
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		const struct queue *q = &qs->queue[qs->active[i]];
+
+		if (q->p.asid == asid || q->p.ring_asid == asid)
+			return true;
+	}
+	return false;
+}
+
+void axon_queues_reset(struct axon_card *card)
+{
+	struct axon_queues *qs = card->queues;
+
+	for (uint32_t c = 0; c < card->cfg.cores; c++) {
+		struct axon_core_stats *stats = axon_core_stats(card, c);
+
+		if (qs->sched[c].running != AXON_NO_QUEUE)
+			core_abort(card, c);
+		qs->sched[c] = (struct sched){ .running = AXON_NO_QUEUE };
+		atomic_store(&stats->state, AXON_CORE_IDLE);
+		atomic_store(&stats->queue, AXON_NO_QUEUE);
+		atomic_store(&stats->busy_ns, 0);
+		atomic_store(&stats->cycles, 0);
+		atomic_store(&stats->launches, 0);
+		atomic_store(&stats->flops, 0);
+	}
+	memset(qs->queue, 0, sizeof(qs->queue));
+	memset(qs->vector, 0, sizeof(qs->vector));
+	qs->actives = 0;
+	qs->held = 0;
+	qs->announced = false;
+	atomic_store(&qs->drop_irq, 0);
+}
+
+int axon_queues_create(struct axon_card *card)
+{
+	card->queues = calloc(1, sizeof(*card->queues));
+	if (!card->queues)
+		return -ENOMEM;
+	for (uint32_t c = 0; c < AXON_MAX_CORES; c++)
+		card->queues->sched[c].running = AXON_NO_QUEUE;
+	axon_queues_reset(card);
+	return 0;
+}
+
+void axon_queues_destroy(struct axon_card *card)
+{
+	free(card->queues);
+	card->queues = NULL;
+}
