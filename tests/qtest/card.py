@@ -3,6 +3,7 @@
 
 Numbers come out of the headers themselves, so that the two cannot drift apart.
 """
+import hashlib
 import os
 import re
 
@@ -38,6 +39,19 @@ def firmware():
         return None
     with open(path, "rb") as image:
         return image.read()
+
+
+def make_image(payload, **fields):
+    """A firmware image around @payload; @fields replaces header fields, the hash fits."""
+    base = C["AXON_CTRL_RAM_BASE"]
+    header = {"magic": C["AXON_FW_MAGIC"], "header_size": C["AXON_FW_HEADER_SIZE"],
+              "rom_abi": C["AXON_FW_ROM_ABI"], "mbox_abi": C["AXON_MBOX_ABI_MAJOR"] << 16,
+              "revision": C["AXON_REVISION_A1"], "payload_size": len(payload), "load_addr": base,
+              "entry": base, "bss_end": base + len(payload), "version": 0, "reserved0": 0}
+    header.update(fields)
+    head = pack("10IQ", *header.values()) + b"test".ljust(32, b"\0")
+    digest = hashlib.sha256(head + bytes(176) + payload).digest()
+    return head + digest + bytes(144) + payload
 
 
 class MailboxError(Exception):
