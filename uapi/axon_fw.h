@@ -122,6 +122,7 @@ AXON_ASSERT_OFFSET(struct axon_fw_header, sha256, 80);
 #define AXON_P_CORE_CMD		0x184	/* wo: an &enum axon_p_core_cmd */
 #define AXON_P_CORE_RESULT	0x188	/* ro */
 #define AXON_P_CORE_QUEUE	0x18c	/* ro: queue whose launch runs on CORE_ID, or AXON_NO_QUEUE */
+#define AXON_P_CORE_MATCH	0x190	/* operand of AXON_P_CORE_KILL: a queue */
 /* Fault FIFO: struct axon_fault, read word by word; POP drops the oldest. */
 #define AXON_P_FAULT_COUNT	0x1c0	/* ro: records in the FIFO */
 #define AXON_P_FAULT_POP	0x1c4	/* wo */
@@ -141,6 +142,9 @@ enum axon_p_q_cmd {
 
 enum axon_p_core_cmd {
 	AXON_P_CORE_RESET = 1,		/* kill the running launch; its queue stops (KILLED) */
+	AXON_P_CORE_KILL = 2,		/* the same if it is a launch of queue CORE_MATCH, else
+					 * NOT_FOUND: compares and kills in one step
+					 */
 };
 
 enum axon_p_result {

@@ -63,6 +63,8 @@ struct axon_ctrl;	/* ctrl.c */
  * @msix_mod: AXON_REG_MSIX_MOD (any thread, atomic)
  * @rung: one bit a queue: its doorbell was written (any thread, atomic)
  * @more: the last axon_card_run() left something undone
+ * @ctrl_next: now_ns() before which the control core need not be looked at
+ * @ctrl_kick: unless this is set: it got a fault record or a knob (any thread, atomic)
  */
 struct axon_card {
 	struct axon_card_config cfg;
@@ -91,6 +93,8 @@ struct axon_card {
 	_Atomic uint32_t msix_mod[AXON_NUM_VECTORS];
 	_Atomic uint64_t rung[AXON_MAX_QUEUES / 64];
 	bool more;
+	uint64_t ctrl_next;
+	_Atomic uint32_t ctrl_kick;
 };
 
 void axon_card_log(struct axon_card *card, enum axon_card_log_level level, const char *fmt, ...)
