@@ -456,6 +456,9 @@ static void axon_release(AxonState *s)
 		pcie_aer_exit(pci);
 	if (pci->exp.exp_cap)
 		pcie_cap_exit(pci);
+	/* A subregion holds a reference to its owner, which is this very device. */
+	if (memory_region_is_mapped(&s->mbox_mr))
+		memory_region_del_subregion(&s->bar0, &s->mbox_mr);
 	host_memory_backend_set_mapped(s->hbm, false);
 }
 

@@ -33,10 +33,10 @@ C = constants()
 
 
 def firmware():
-    """The image of the build, or None."""
+    """The image of the build."""
     path = machine.find("AXON_FW", "lib/firmware/axon/axon-fw.bin", "firmware/axon-fw.bin")
     if not path:
-        return None
+        raise RuntimeError("no firmware image: build it or set AXON_FW")
     with open(path, "rb") as image:
         return image.read()
 

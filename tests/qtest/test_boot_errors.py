@@ -77,7 +77,6 @@ class BootErrors(unittest.TestCase):
         self.card.flr()
         self.assertEqual(self.card.stage(), C["AXON_STAGE_IDLE"])
 
-    @unittest.skipUnless(firmware(), "no firmware image in the build")
     def test_good_image_after_bad_one(self):
         self.refused("BAD_MAGIC", bytes(4096))
         self.card.reset()

@@ -6,7 +6,6 @@ from card import C, Card, MailboxError, firmware
 from machine import Machine, card_args, pack, unpack, wait_until
 
 
-@unittest.skipUnless(firmware(), "no firmware image in the build")
 class Firmware(unittest.TestCase):
     def setUp(self):
         self.vm = Machine(card_args(0))
