@@ -109,8 +109,8 @@ static void nan_scores_stay_in_range(void **state)
 		struct llm_sampler s;
 		float logits[N];
 
-		assert_int_equal(llm_sampler_init(&s, N, mode ? 1.0f : 0.0f, mode == 1 ? 1.0f : 0.5f,
-						  1), 0);
+		assert_int_equal(llm_sampler_init(&s, N, mode ? 1.0f : 0.0f,
+						  mode == 1 ? 1.0f : 0.5f, 1), 0);
 		for (int i = 0; i < N; i++)
 			logits[i] = NAN;
 		assert_true(llm_sample(&s, logits) < N);

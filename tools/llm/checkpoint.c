@@ -55,7 +55,8 @@ static int parse_header(struct llm_config *c, const int32_t *word, const char *p
 
 		if (v < 1 || v > fields[i].max)
 			return llm_fail(err, -EINVAL,
-					"%s: not a llama2.c checkpoint, or damaged: %s is %d (1..%u)",
+					"%s: not a llama2.c checkpoint, or damaged: %s is %d "
+					"(1..%u)",
 					path, fields[i].name, word[i], fields[i].max);
 		*fields[i].value = v;
 	}
@@ -79,7 +80,8 @@ static int take(struct cursor *cur, const char *name, const float **out, uint64_
 
 	if (count > cur->left)
 		return llm_fail(cur->err, -EINVAL,
-				"%s: truncated: %s needs %llu bytes, %llu are left", cur->path, name,
+				"%s: truncated: %s needs %llu bytes, %llu are left",
+				cur->path, name,
 				(unsigned long long)count * 4, (unsigned long long)cur->left * 4);
 	/* A product with infinity or NaN would spoil every later token without a word. */
 	for (uint64_t i = 0; out && i < count; i++) {

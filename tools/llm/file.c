@@ -42,7 +42,8 @@ static int read_fd(int fd, const char *path, const char *what, void **data, size
 	if (fstat(fd, &st))
 		return llm_fail(err, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return llm_fail(err, -EINVAL, "%s: a %s is a regular file, this is not one", path, what);
+		return llm_fail(err, -EINVAL, "%s: a %s is a regular file, this is not one",
+				path, what);
 	if (st.st_size <= 0)
 		return llm_fail(err, -EINVAL, "%s: the %s is empty", path, what);
 	if ((uint64_t)st.st_size > SIZE_MAX - 64)

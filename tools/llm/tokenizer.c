@@ -37,8 +37,8 @@ static int parse_tokens(struct llm_tokenizer *tok, size_t size, const char *path
 
 		if (left < sizeof(t->score) + sizeof(len))
 			return llm_fail(err, -EINVAL,
-					"%s: ends after %u of the model's %u tokens: damaged, or the "
-					"tokenizer of another model", path, i, tok->vocab_size);
+					"%s: ends after %u of the model's %u tokens: damaged, or "
+					"the tokenizer of another model", path, i, tok->vocab_size);
 		memcpy(&t->score, p, sizeof(t->score));
 		memcpy(&len, p + sizeof(t->score), sizeof(len));
 		p += sizeof(t->score) + sizeof(len);
@@ -53,8 +53,8 @@ static int parse_tokens(struct llm_tokenizer *tok, size_t size, const char *path
 	}
 	if (left)
 		return llm_fail(err, -EINVAL,
-				"%s: %zu bytes after the model's %u tokens: damaged, or the tokenizer "
-				"of another model", path, left, tok->vocab_size);
+				"%s: %zu bytes after the model's %u tokens: damaged, or the "
+				"tokenizer of another model", path, left, tok->vocab_size);
 	return 0;
 }
 
@@ -175,8 +175,8 @@ static int split_chars(const struct llm_tokenizer *tok, const char *text, uint32
 			id = LLM_TOKEN_BYTE0 + (unsigned char)*text;
 			if (id >= tok->vocab_size)
 				return llm_fail(err, -EINVAL,
-						"the prompt has byte 0x%02x, which this vocabulary of %u "
-						"tokens cannot express", (unsigned char)*text,
+						"the prompt has byte 0x%02x, which this vocabulary "
+						"of %u tokens cannot express", (unsigned char)*text,
 						tok->vocab_size);
 			ids[n++] = id;
 		}
