@@ -335,9 +335,9 @@ void axon_card_reset(struct axon_card *card)
 	axon_ctrl_reset(card);
 	axon_queues_reset(card);
 	axon_mmu_reset(card);
-	/* A driver must not take the old firmware's mailbox for the new one's. */
-	memset(card->mbox, 0, AXON_MBOX_SIZE);
 	registers_reset(card);
+	card->ctrl_next = 0;
+	card->more = false;
 	atomic_fetch_add(&card->reset_count, 1);
 	atomic_store(&card->stage, AXON_STAGE_IDLE);
 	/* Last: from here on the host reads IDLE, and what it writes counts. */
@@ -364,6 +364,7 @@ static void take_requests(struct axon_card *card)
 		return;
 	if (get(card->stage) == AXON_STAGE_IDLE) {
 		axon_boot(card);
+		card->ctrl_next = 0;
 	} else {
 		axon_card_log(card, AXON_CARD_WARN, "boot request in stage %u dropped",
 			      (unsigned int)get(card->stage));
@@ -371,27 +372,43 @@ static void take_requests(struct axon_card *card)
 	atomic_store(&card->boot_request, 0);
 }
 
-static bool run_ctrl(struct axon_card *card)
+/* The control core mostly sleeps; it is looked at only when something could have woken it. */
+static bool run_ctrl(struct axon_card *card, uint64_t now)
 {
-	if (ctrl_alive(card))
-		return axon_ctrl_run(card, CTRL_BATCH);
-	/* Nobody will answer; the ring must not keep the card awake. */
-	if (get(card->mbox_rung))
-		atomic_store(&card->mbox_rung, 0);
-	return false;
+	if (!ctrl_alive(card)) {
+		/* Nobody will answer; that must not keep the card awake. */
+		if (get(card->mbox_rung) || get(card->ctrl_kick)) {
+			atomic_store(&card->mbox_rung, 0);
+			atomic_store(&card->ctrl_kick, 0);
+		}
+		return false;
+	}
+	if (now < card->ctrl_next && !get(card->mbox_rung) && !get(card->ctrl_kick))
+		return false;
+	atomic_store(&card->ctrl_kick, 0);
+	if (axon_ctrl_run(card, CTRL_BATCH)) {
+		card->ctrl_next = 0;
+		return true;
+	}
+	card->ctrl_next = axon_ctrl_deadline(card);
+	return card->ctrl_next <= now;
 }
 
 bool axon_card_run(struct axon_card *card)
 {
-	uint64_t deadline = card->ops.now_ns(card->opaque) + SLICE_NS;
+	uint64_t now = card->ops.now_ns(card->opaque);
+	uint64_t deadline = now + SLICE_NS;
 	bool more;
 
 	take_requests(card);
 	axon_mmu_trim(card);
 	do {
-		more = run_ctrl(card);
+		more = run_ctrl(card, now);
 		more |= axon_queues_run(card, deadline);
-	} while (more && card->ops.now_ns(card->opaque) < deadline);
+		if (!more)
+			break;
+		now = card->ops.now_ns(card->opaque);
+	} while (now < deadline);
 	card->more = more;
 	return more;
 }
@@ -400,7 +417,7 @@ bool axon_card_run(struct axon_card *card)
 static bool requested(struct axon_card *card)
 {
 	if (atomic_load(&card->reset_request) || atomic_load(&card->boot_request) ||
-	    atomic_load(&card->mbox_rung))
+	    atomic_load(&card->mbox_rung) || atomic_load(&card->ctrl_kick))
 		return true;
 	for (uint32_t i = 0; i < AXON_MAX_QUEUES / 64; i++)
 		if (atomic_load(&card->rung[i]))
@@ -434,9 +451,11 @@ int axon_card_set(struct axon_card *card, enum axon_card_knob knob, int64_t valu
 	if (knob == AXON_KNOB_DROP_IRQ)
 		return axon_queues_drop_irq(card, value);
 	ret = axon_ctrl_set(card, knob, value);
-	if (!ret)
-		card->ops.wake(card->opaque);
-	return ret;
+	if (ret)
+		return ret;
+	atomic_store(&card->ctrl_kick, 1);
+	card->ops.wake(card->opaque);
+	return 0;
 }
 
 void *axon_card_hbm(struct axon_card *card)
@@ -492,7 +511,6 @@ static int memory_create(struct axon_card *card)
 			return -ENOMEM;
 		card->mbox_own = true;
 	}
-	memset(card->mbox, 0, AXON_MBOX_SIZE);
 	return 0;
 }
 

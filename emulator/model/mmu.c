@@ -78,7 +78,7 @@ struct space {
  * @maps: sum of the spaces' @maps
  */
 struct axon_mmu {
-	struct tlb_entry tlb[TLB_ENTRIES];
+	_Alignas(64) struct tlb_entry tlb[TLB_ENTRIES];
 	struct space space[AXON_MAX_ASIDS];
 	uint64_t maps;
 };

@@ -330,6 +330,7 @@ static void queue_fail(struct axon_card *card, struct queue *q, struct axon_faul
 	fault.seqno = cqe ? q->cmd.seqno : 0;
 	fault.user_data = cqe ? q->cmd.user_data : 0;
 	axon_ctrl_push_fault(card, &fault);
+	atomic_store_explicit(&card->ctrl_kick, 1, memory_order_relaxed);
 	/* Whoever waits must learn of it, whatever completion it waits for. */
 	irq_completion(card, q->p.vector, true);
 }
