@@ -64,4 +64,11 @@
 #define compat_set_reset(dc, fn) ((dc)->reset = (fn))
 #endif
 
+/* What this QEMU allocates for a type; later ones do not tell, then what the caller believes. */
+#if AXON_QEMU_AT < 800
+#define compat_instance_size(type, believed) object_type_get_instance_size(type)
+#else
+#define compat_instance_size(type, believed) (believed)
+#endif
+
 #endif /* AXON_QEMU_COMPAT_H */

@@ -48,7 +48,7 @@ static bool axon_same_layout(void)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(want); i++) {
-		size_t have = object_type_get_instance_size(want[i].type);
+		size_t have = compat_instance_size(want[i].type, want[i].size);
 
 		if (have == want[i].size)
 			continue;

@@ -38,6 +38,23 @@ def plugin():
     return path
 
 
+def environment():
+    """For QEMU: a plugin built with a sanitizer needs the sanitizer's libraries before QEMU's."""
+    env = dict(os.environ)
+    with open(plugin(), "rb") as file:
+        code = file.read()
+    libraries = [subprocess.run(["gcc", "-print-file-name=%s.so" % name], check=True, text=True,
+                                capture_output=True).stdout.strip()
+                 for name, symbol in (("libasan", b"__asan_init"), ("libubsan", b"__ubsan_handle"))
+                 if symbol in code]
+    if libraries:
+        env["LD_PRELOAD"] = " ".join(libraries)
+        # what QEMU itself leaks or does is not our matter; an error of ours ends it
+        env["ASAN_OPTIONS"] = "detect_leaks=0:detect_odr_violation=0"
+        env["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
+    return env
+
+
 def card_args(index, hbm="64M", more=""):
     """Arguments that put one card behind a root port of its own."""
     return ["-object", "memory-backend-memfd,id=hbm%d,size=%s,share=on" % (index, hbm),
@@ -67,7 +84,7 @@ class Machine:
         if native_hotplug:
             command += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
         self.process = subprocess.Popen(command + list(args), stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=subprocess.PIPE, text=True, env=environment())
         try:
             self.qtest = self._accept(listeners["qtest"])
             self.qmp_socket = self._accept(listeners["qmp"])
@@ -122,6 +139,9 @@ class Machine:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(TIMEOUT)
+        said = self.process.stderr.read()
+        if "Sanitizer" in said or "runtime error" in said:
+            print(said)
         self.process.stderr.close()
         self.dir.cleanup()
 

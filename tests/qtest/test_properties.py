@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import unittest
 
-from machine import Machine, card_args, plugin
+from machine import Machine, card_args, environment, plugin
 
 
 class Properties(unittest.TestCase):
@@ -60,13 +60,13 @@ class Properties(unittest.TestCase):
                 file.write(code.replace(version, version[:-1] + b"?"))
             run = subprocess.run(["qemu-system-x86_64", "-M", "none", "-display", "none",
                                   "-plugin", "file=" + path], capture_output=True, text=True,
-                                 timeout=20, check=False)
+                                 timeout=20, check=False, env=environment())
         self.assertNotEqual(run.returncode, 0)
         self.assertIn("rebuild the device", run.stderr)
 
     def test_plugin_options(self):
         run = subprocess.run(["qemu-system-x86_64", "-M", "none", "-display", "none", "-plugin",
                               "file=%s,cards=2" % plugin()], capture_output=True, text=True,
-                             timeout=20, check=False)
+                             timeout=20, check=False, env=environment())
         self.assertNotEqual(run.returncode, 0)
         self.assertIn("-device axon", run.stderr)
