@@ -21,8 +21,8 @@
 #define STEPS_PER_CLOCK		64u
 
 /* Cost of COPY and FILL: Documentation/hardware.rst, "Commands". */
-#define MOVE_SETUP_CYCLES	2800u
-#define MOVE_BYTES_PER_CYCLE	194u
+#define MOVE_SETUP_CYCLES	840u
+#define MOVE_BYTES_PER_CYCLE	263u
 #define MOVE_MAX		(1ull << 40)
 
 #define VA_END			(1ull << AXON_VA_BITS)
