@@ -202,6 +202,10 @@ void axon_core_abort(struct axon_card *card, uint32_t index);
 
 /* ---- queue.c ---- */
 
+/* libaxon has functions of these names and is linked with this library. */
+#define axon_queue_create	axon_hw_queue_create
+#define axon_queue_destroy	axon_hw_queue_destroy
+
 /* As written to the AXON_P_Q_* peripherals. */
 struct axon_queue_params {
 	uint32_t id, core, asid, ring_asid, entries, vector;
