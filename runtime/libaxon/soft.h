@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * soft.h - how the files of the soft card meet.
+ *
+ * The soft card is emulator/model in this process with a small driver above it, which does for one
+ * process what axon.ko does for all: memory, page tables, queues, timeouts.
+ *
+ *   transport_soft.c  libaxon's operations
+ *   soft_card.c       the card: making, booting, mailbox, who runs it, reset
+ *   soft_mem.c        HBM, bus addresses, page tables
+ *   soft_queue.c      rings, completions, failures, timeouts, waiting
+ *
+ * Threads. The model must be run by one thread at a time. A waiter runs the card itself until its
+ * job has ended (no hand-over, no system call); a helper thread runs it when nobody waits.
+ * Whoever runs it for jobs is "the runner" (soft_card.runner); others wait for news from it.
+ *
+ * Locks, outer to inner:
+ *   soft_card.gate   a queue for run, so that a runner cannot starve others; held only while
+ *                    taking run
+ *   soft_card.run    the model's card-thread calls, memory, page tables, list of queues, mailbox
+ *   soft_queue.lock  submission: the ring's tail, jobs held back
+ *   soft_card.sleep  sleeping and waking; nothing is called with it held
+ */
+#ifndef AXON_LIBAXON_SOFT_H
+#define AXON_LIBAXON_SOFT_H
+
+#include <pthread.h>
+
+#include "axon_card.h"
+#include "axon_hw.h"
+#include "axon_mbox.h"
+#include "internal.h"
+
+struct soft_card;
+
+/* ---- soft_mem.c ---- */
+
+/* A piece of a soft_space in use. */
+struct soft_extent {
+	uint64_t addr;
+	uint64_t size;
+	void *owner;
+};
+
+/**
+ * struct soft_space - an allocator of addresses; guarded by soft_card.run
+ * @start: first address
+ * @end: first one beyond
+ * @used: sorted by address
+ * @count: of @used
+ * @room: of @used
+ * @bytes: sum of @used
+ */
+struct soft_space {
+	uint64_t start;
+	uint64_t end;
+	struct soft_extent *used;
+	size_t count;
+	size_t room;
+	uint64_t bytes;
+};
+
+/**
+ * struct soft_bo - a buffer
+ * @refs: its handle and every mapping of it (guarded by soft_card.run)
+ * @handle: number for drm_axon_bo_info
+ * @vm: only address space it may be bound in, or NULL
+ * @ptr: its memory
+ * @addr: offset in HBM or bus address
+ */
+struct soft_bo {
+	struct axon_bo base;
+	unsigned int refs;
+	uint32_t handle;
+	struct axon_vm *vm;
+	uint8_t *ptr;
+	uint64_t addr;
+};
+
+struct soft_mapping {
+	uint64_t addr;
+	uint64_t size;
+	uint64_t bo_offset;
+	struct soft_bo *bo;
+	uint32_t flags;
+};
+
+/**
+ * struct soft_vm - an address space; guarded by soft_card.run
+ * @asid: its number on the card
+ * @root: HBM offset of its root table
+ * @map: sorted by address
+ * @count: of @map
+ * @room: of @map
+ * @next: in soft_card.vms
+ */
+struct soft_vm {
+	struct axon_vm base;
+	uint32_t asid;
+	uint64_t root;
+	struct soft_mapping *map;
+	size_t count;
+	size_t room;
+	struct soft_vm *next;
+};
+
+int soft_mem_init(struct soft_card *card, uint64_t hbm_size);
+void soft_mem_exit(struct soft_card *card);
+int soft_hbm_alloc(struct soft_card *card, uint64_t size, void *owner, uint64_t *addr);
+void soft_hbm_free(struct soft_card *card, uint64_t addr);
+uint64_t soft_hbm_used(struct soft_card *card, uint64_t start, uint64_t end);
+/* The model's view of host memory; @card is a struct soft_card. */
+void *soft_dma_map(void *card, uint64_t addr, uint64_t *len, bool write);
+void soft_dma_unmap(void *card, void *host, uint64_t len, bool write);
+int soft_bo_new(struct soft_card *card, uint64_t size, uint32_t region, struct soft_bo *bo);
+void soft_bo_put(struct soft_card *card, struct soft_bo *bo);
+int soft_vm_init(struct soft_card *card, struct soft_vm *vm);
+void soft_vm_exit(struct soft_card *card, struct soft_vm *vm);
+/* Changes tables and the list of mappings; invalidating is the caller's. */
+int soft_vm_change(struct soft_card *card, struct soft_vm *vm, const struct axon_bind *op);
+
+/* ---- soft_queue.c ---- */
+
+/* A job that waits for other queues or for room in its ring. */
+struct soft_held {
+	struct axon_cmd cmd;
+	struct axon_fence *waits;	/* allocated; queue is NULL once it needs no more waiting */
+	uint32_t wait_count;
+	struct soft_held *next;
+};
+
+/**
+ * struct soft_queue - a queue
+ * @lock: guards the members up to @live
+ * @last: sequence number of the newest job accepted (atomic: read by waiters)
+ * @tail: commands written to the ring
+ * @held: jobs not in the ring yet, oldest first
+ * @held_end: where the next one is linked
+ * @live: the card serves it
+ * @reaped: completions taken from the ring (written by the runner, atomic)
+ * @completed: every job up to this one has ended (written under run, atomic)
+ * @fail_seqno: the first job that did not end well, or UINT64_MAX (same)
+ * @fail_error: how that one ended (written before @fail_seqno)
+ * @later_error: how those after it ended (same)
+ * @sq: submission ring
+ * @cq: completion ring
+ * @state: shared words
+ * @entries: of both rings
+ * @id: of the hardware queue
+ * @core: it feeds
+ * @timeout_ns: for a job on its core
+ * @mem: HBM offset of rings and words
+ * @timed_out: the driver killed its running job (guarded by run)
+ * @faulted: @fault is valid (guarded by run, as all that follows)
+ * @fault: what the firmware said about the failed job
+ * @last_status: of the newest completion
+ * @last_profiled: same
+ * @last_cycles: same
+ * @total_cycles: same
+ * @next: in soft_card.queues
+ */
+struct soft_queue {
+	struct axon_queue base;
+	pthread_mutex_t lock;
+	_Atomic uint64_t last;
+	uint32_t tail;
+	struct soft_held *held;
+	struct soft_held **held_end;
+	bool live;
+	_Atomic uint32_t reaped;
+	_Atomic uint64_t completed;
+	_Atomic uint64_t fail_seqno;
+	int fail_error;
+	int later_error;
+	struct axon_cmd *sq;
+	struct axon_cqe *cq;
+	struct axon_qstate *state;
+	uint32_t entries;
+	uint32_t id;
+	uint32_t core;
+	uint64_t timeout_ns;
+	uint64_t mem;
+	bool timed_out;
+	bool faulted;
+	struct axon_fault fault;
+	uint32_t last_status;
+	uint32_t last_profiled;
+	uint64_t last_cycles;
+	uint64_t total_cycles;
+	struct soft_queue *next;
+};
+
+/**
+ * struct soft_ctx - a context
+ * @error: 0, or what SUBMIT says since it is banned (atomic)
+ * @state: for drm_axon_ctx_get_state (guarded by soft_card.run)
+ */
+struct soft_ctx {
+	struct axon_context base;
+	atomic_int error;
+	struct drm_axon_ctx_get_state state;
+};
+
+int soft_queue_init(struct soft_card *card, struct soft_queue *queue,
+		    const struct axon_queue_params *params);
+void soft_queue_exit(struct soft_card *card, struct soft_queue *queue);
+int soft_queue_submit(struct soft_card *card, struct soft_queue *queue,
+		      const struct drm_axon_job *jobs, uint32_t count,
+		      const struct axon_fence *waits, uint32_t wait_count, uint64_t *seqno);
+int soft_queue_wait(struct soft_card *card, struct soft_queue *queue, uint64_t seqno,
+		    uint64_t deadline_ns);
+/* Takes completions, lets held jobs go. Return: true if a job has ended. */
+bool soft_queues_reap(struct soft_card *card);
+bool soft_queues_busy(struct soft_card *card);
+/* Ends jobs that have had their core for too long. */
+void soft_queues_check_time(struct soft_card *card, uint64_t now_ns);
+/* The card was reset: every queue is gone, every context banned. */
+void soft_queues_card_reset(struct soft_card *card);
+
+/* ---- soft_card.c ---- */
+
+/* What runs on a core, as last seen, and since when. */
+struct soft_core_watch {
+	uint32_t queue;
+	uint64_t seqno;
+	uint64_t since_ns;
+};
+
+/**
+ * struct soft_card - the card in this process; its device
+ * @model: the card
+ * @hbm: its memory, @hbm_size bytes
+ * @mbox: its mailbox
+ * @cores: cores
+ * @num_queues: hardware queues
+ * @num_asids: address spaces
+ * @gate: see above
+ * @run: see above; guards the members up to @stolen_ns
+ * @hbm_space: allocator of HBM
+ * @bus_space: allocator of bus addresses of host memory
+ * @kernel: address space 0, where rings lie
+ * @vms: all others
+ * @asids: bit set: taken
+ * @queue_ids: same
+ * @queues: all
+ * @mbox_seq: of the last request
+ * @next_handle: of the next buffer
+ * @resets: card resets
+ * @wedged: reset did not bring it back (atomic: read by anybody)
+ * @watch: per core
+ * @last_run_ns: when the card last worked
+ * @sleep_until_ns: by when it wants to run again, while it sleeps; else 0
+ * @next_check_ns: when time limits are looked at again
+ * @stolen_ns: time in which this process did not run, kept from the card's clock (atomic)
+ * @want: threads that wait for @run (atomic)
+ * @runner: 1 while a thread runs the card for jobs (atomic)
+ * @sleepers: threads that wait on @news (atomic)
+ * @runs: times the card worked (atomic)
+ * @jobs: jobs not ended (atomic)
+ * @held: of these, jobs not in a ring yet (atomic)
+ * @kicked: the card has work (atomic)
+ * @deep: the helper sleeps until it is kicked (atomic)
+ * @sleep: guards the members up to @stop
+ * @news: a job has ended, the runner has left, the card has work
+ * @news_count: how often
+ * @kick: for the helper
+ * @stop: the helper must end
+ * @helper: the thread
+ * @helper_on: it was started
+ * @fw_version: of the firmware that runs
+ * @fw_mbox_abi: same
+ * @fw_version_str: same
+ * @firmware: image
+ * @firmware_size: its bytes
+ * @firmware_own: to be freed, or NULL
+ */
+struct soft_card {
+	struct axon_device base;
+	struct axon_card *model;
+	uint8_t *hbm;
+	uint64_t hbm_size;
+	struct axon_mbox *mbox;
+	uint32_t cores;
+	uint32_t num_queues;
+	uint32_t num_asids;
+
+	pthread_mutex_t gate;
+	pthread_mutex_t run;
+	struct soft_space hbm_space;
+	struct soft_space bus_space;
+	struct soft_vm kernel;
+	struct soft_vm *vms;
+	uint64_t asids;
+	uint64_t queue_ids[AXON_MAX_QUEUES / 64];
+	struct soft_queue *queues;
+	uint32_t mbox_seq;
+	uint32_t next_handle;
+	uint32_t resets;
+	atomic_bool wedged;
+	struct soft_core_watch watch[AXON_MAX_CORES];
+	uint64_t last_run_ns;
+	uint64_t sleep_until_ns;
+	uint64_t next_check_ns;
+	_Atomic uint64_t stolen_ns;
+
+	atomic_uint want;
+	atomic_uint runner;
+	atomic_uint sleepers;
+	_Atomic uint64_t runs;
+	_Atomic uint64_t jobs;
+	_Atomic uint64_t held;
+
+	atomic_bool kicked;
+	atomic_bool deep;
+
+	pthread_mutex_t sleep;
+	pthread_cond_t news;
+	uint64_t news_count;
+	pthread_cond_t kick;
+	bool stop;
+	pthread_t helper;
+	bool helper_on;
+
+	uint32_t fw_version;
+	uint32_t fw_mbox_abi;
+	char fw_version_str[33];
+	const uint8_t *firmware;
+	size_t firmware_size;
+	void *firmware_own;
+};
+
+/* Where address space 0 sees HBM. */
+#define SOFT_KERNEL_VA	(1ull << 40)
+
+#define to_card(dev) ((struct soft_card *)(dev))
+
+void soft_lock(struct soft_card *card);
+void soft_unlock(struct soft_card *card);
+/* Becomes the runner and takes the lock, if nobody runs the card. */
+bool soft_run_begin(struct soft_card *card);
+/* Lets the card work for a slice. Return: true if there is more to do right now. */
+bool soft_run_slice(struct soft_card *card);
+/* Gives the lock up for a moment if somebody waits for it. */
+void soft_run_yield(struct soft_card *card);
+void soft_run_end(struct soft_card *card);
+/* Wakes those who wait for news. */
+void soft_wake(struct soft_card *card);
+/* Sleeps until there is news since @count, or until @until_ns. */
+void soft_sleep(struct soft_card *card, uint64_t count, uint64_t until_ns);
+uint64_t soft_news(struct soft_card *card);
+/* Nanoseconds in which this process could run; the card's clock. */
+uint64_t soft_clock(struct soft_card *card);
+
+int soft_card_start(struct soft_card *card);
+void soft_card_stop(struct soft_card *card);
+
+/**
+ * soft_mbox() - ask the firmware; the caller holds run
+ * @type: an &enum axon_mbox_type
+ * @data: request
+ * @len: its bytes
+ *
+ * Return: 0, -EINVAL, -EBUSY, -ENOENT (what the firmware said), -EIO (it does not answer).
+ */
+int soft_mbox(struct soft_card *card, uint32_t type, const void *data, uint32_t len);
+/* Takes the firmware's events; fault records go to their queues. */
+void soft_mbox_events(struct soft_card *card);
+int soft_as_enable(struct soft_card *card, const struct soft_vm *vm);
+int soft_as_disable(struct soft_card *card, const struct soft_vm *vm);
+int soft_as_invalidate(struct soft_card *card, const struct soft_vm *vm);
+
+#endif /* AXON_LIBAXON_SOFT_H */
