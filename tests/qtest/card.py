@@ -196,6 +196,13 @@ class Card:
         self.vm.store(self.hbm + base, b"".join(t.ljust(4096, b"\0") for t in tables))
         self.call("AS_CREATE", pack("IIQ", asid, 0, base))
 
+    def map_page(self, va, bus_address):
+        """Shows one page of the bus at @va (below 2 MiB) of address space 0."""
+        leaf = C["AXON_PTE_VALID"] | C["AXON_PTE_WRITE"] | \
+            C["AXON_PTE_TARGET_SYS"] << C["AXON_PTE_TARGET_SHIFT"]
+        self.vm.write(self.hbm + self.TABLES + 0x3000 + 8 * (va >> 12), bus_address | leaf, 8)
+        self.call("AS_INVALIDATE", pack("IIQ", 0, 0, 0))
+
     def make_queue(self, queue=0, entries=64, at=0x100000, vector=1, core=0):
         return Queue(self, queue, entries, at, vector, core)
 
@@ -222,14 +229,17 @@ class Queue:
         self.card.vm.store(slot, raw + operands.ljust(40, b"\0"))
         self.tail = self.tail + 1 & 0xffffffff
 
-    def ring(self, always=False):
-        """Publishes the tail; the doorbell only if the card asked for it. True if it was rung."""
+    def ring(self, doorbell=None):
+        """Publishes the tail and rings if @doorbell, or by default if the card asks for it.
+
+        Returns whether it asked.
+        """
         vm = self.card.vm
         old = vm.read(self.state)
         vm.write(self.state, self.tail)
         event = vm.read(self.state + 68)
         asked = (self.tail - event - 1) & 0xffffffff < (self.tail - old) & 0xffffffff
-        if asked or always:
+        if asked if doorbell is None else doorbell:
             vm.write(self.card.bar0 + C["AXON_DOORBELL_OFFSET"]
                      + self.id * C["AXON_DOORBELL_STRIDE"], 1)
         return asked

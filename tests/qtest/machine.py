@@ -78,7 +78,8 @@ class Machine:
             listeners[name].listen(1)
             listeners[name].settimeout(TIMEOUT)
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
-                   "-machine", "q35", "-accel", "tcg", "-S", "-m", "%d" % (RAM_SIZE >> 20),
+                   "-name", "axon-qtest,debug-threads=on", "-machine", "q35", "-accel", "tcg",
+                   "-S", "-m", "%d" % (RAM_SIZE >> 20),
                    "-qtest", "unix:%s/qtest" % self.dir.name, "-qtest-log", "/dev/null",
                    "-qmp", "unix:%s/qmp" % self.dir.name, "-plugin", "file=" + plugin()]
         if native_hotplug:
@@ -168,6 +169,15 @@ class Machine:
             reply = json.loads(self._receive(self.qmp_socket))
             if "event" in reply:
                 self.events.append(reply)
+
+    def threads(self, name):
+        """How many threads of QEMU have a name that begins so."""
+        count = 0
+        tasks = "/proc/%d/task" % self.process.pid
+        for task in os.listdir(tasks):
+            with open(os.path.join(tasks, task, "comm")) as comm:
+                count += comm.read().startswith(name)
+        return count
 
     def quit(self):
         """Orderly end; the exit status."""

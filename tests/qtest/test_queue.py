@@ -81,7 +81,7 @@ class Queues(unittest.TestCase):
     def test_impossible_tail(self):
         queue = self.card.make_queue()
         queue.tail = 0x40000000
-        queue.ring(always=True)
+        queue.ring(doorbell=True)
         wait_until(lambda: queue.status() == C["AXON_STATUS_BAD_RING"], "the ring's refusal")
         self.card.call("PING")
 
@@ -94,3 +94,33 @@ class Queues(unittest.TestCase):
             with self.assertRaises(MailboxError, msg="field %d" % field):
                 self.card.call("QUEUE_CREATE", pack("IIIIIIQQQ", *params))
         self.card.call("PING")
+
+
+class AwakeCard(unittest.TestCase):
+    """A card that polls needs no doorbell; one that sleeps asks for it."""
+
+    def test_no_doorbell(self):
+        with Machine(card_args(0, more=",poll-us=10000000")) as vm:
+            card = Card(vm)
+            card.boot(firmware())
+            card.make_address_space()
+            queue = card.make_queue()
+            queue.put("NOP")
+            queue.ring()
+            queue.wait()
+            for _ in range(200):
+                queue.put("NOP")
+                queue.ring(doorbell=False)
+                self.assertEqual(queue.wait()[2], C["AXON_STATUS_OK"])
+
+    def test_doorbell_wakes(self):
+        with Machine(card_args(0, more=",poll-us=0")) as vm:
+            card = Card(vm)
+            card.boot(firmware())
+            card.make_address_space()
+            queue = card.make_queue()
+            for _ in range(200):
+                wait_until(lambda: vm.read(queue.state + 68) == queue.tail, "the card to sleep")
+                queue.put("NOP")
+                self.assertTrue(queue.ring())
+                self.assertEqual(queue.wait()[2], C["AXON_STATUS_OK"])
