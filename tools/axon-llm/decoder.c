@@ -7,12 +7,9 @@
 #include <string.h>
 
 #include <axc/axc.h>
-#include <axon/axon.h>
 #include <nrt/nrt.h>
 
 #include "decoder.h"
-
-#define REASON_SIZE	256
 
 enum tensor { TOKEN, POS, K_CACHE, V_CACHE, LOGITS, NEXT, TENSORS };
 
@@ -52,125 +49,6 @@ static int status_error(struct llm_error *err, const char *what, NRT_STATUS stat
 	else if (status == NRT_TIMEOUT)
 		code = -ETIMEDOUT;
 	return llm_fail(err, code, "%s failed: %s", what, nrt_get_status_as_str(status));
-}
-
-/* ---- which core ---- */
-
-/* Cores of the cards before @card, and of @card itself. */
-static int count_cores(int card, uint32_t *before, uint32_t *own, struct llm_error *err)
-{
-	uint32_t cards, cores;
-	int ret = axon_device_count(&cards);
-
-	if (ret)
-		return llm_fail(err, ret, "cannot list the cards: %s", strerror(-ret));
-	if ((uint32_t)card >= cards)
-		return llm_fail(err, -ENODEV, "there is no card %d (cards: %u)", card, cards);
-	*before = 0;
-	for (int i = 0; i <= card; i++) {
-		struct axon_device *dev;
-
-		ret = axon_device_open(i, &dev);
-		if (ret)
-			return llm_fail(err, ret, "cannot open card %d: %s", i, strerror(-ret));
-		cores = 0;
-		ret = axon_device_cores(dev, NULL, &cores);
-		axon_device_close(dev);
-		if (ret)
-			return llm_fail(err, ret, "card %d does not answer: %s", i, strerror(-ret));
-		if (i < card)
-			*before += cores;
-	}
-	*own = cores;
-	return 0;
-}
-
-/* The runtime takes its cores from the environment; without a wish it would take them all. */
-static int choose_core(const struct decoder_where *where, struct llm_error *err)
-{
-	uint32_t first = 0, own = 0;
-	char text[32];
-	int ret;
-
-	if (where->card < 0 && where->core < 0) {
-		if (!getenv("NEURON_RT_VISIBLE_CORES"))
-			setenv("NEURON_RT_NUM_CORES", "1", 0);
-		return 0;
-	}
-	if (where->card >= 0) {
-		ret = count_cores(where->card, &first, &own, err);
-		if (ret)
-			return ret;
-	}
-	if (where->card >= 0 && where->core >= 0 && (uint32_t)where->core >= own)
-		return llm_fail(err, -ENODEV, "card %d has no core %d (cores: %u)", where->card,
-				where->core, own);
-	if (where->card >= 0 && where->core < 0) {
-		/* Any core of this card: offer all, load on the first. */
-		snprintf(text, sizeof(text), "%u-%u", first, first + own - 1);
-	} else {
-		snprintf(text, sizeof(text), "%u", first + where->core);
-	}
-	setenv("NEURON_RT_VISIBLE_CORES", text, 1);
-	return 0;
-}
-
-/* Keeps the first reason that the library gives. */
-static void keep_reason(void *opaque, enum axon_log_level level, const char *line)
-{
-	char *why = opaque;
-
-	if (level == AXON_LOG_ERROR && !why[0])
-		snprintf(why, REASON_SIZE, "%s", line);
-}
-
-/* nrt_init() says little: look at the cards themselves. */
-static void explain_no_core(char *why)
-{
-	struct axon_device *dev;
-	char path[128];
-	uint32_t cards = 0;
-	int ret = axon_device_count(&cards);
-
-	why[0] = '\0';
-	if (ret) {
-		snprintf(why, REASON_SIZE, "AXON_DEVICE: %s", strerror(-ret));
-		return;
-	}
-	for (uint32_t i = 0; i < cards; i++) {
-		ret = axon_device_path_of(i, path, sizeof(path));
-		if (!ret)
-			ret = axon_device_open_path(path, keep_reason, why, &dev);
-		if (!ret)
-			axon_device_close(dev);
-		else if (!why[0])
-			snprintf(why, REASON_SIZE, "%s: %s", path, strerror(-ret));
-	}
-	if (!cards)
-		snprintf(why, REASON_SIZE, "there is no card");
-	else if (!why[0])
-		snprintf(why, REASON_SIZE, "every core of %u card(s) is taken", cards);
-}
-
-static int start_runtime(struct decoder *dec, const struct decoder_where *where,
-			 struct llm_error *err)
-{
-	char why[REASON_SIZE];
-	NRT_STATUS status;
-	int ret = choose_core(where, err);
-
-	if (ret)
-		return ret;
-	status = nrt_init(NRT_FRAMEWORK_TYPE_NO_FW, "axon-llm", "");
-	if (status == NRT_SUCCESS) {
-		dec->up = true;
-		return 0;
-	}
-	explain_no_core(why);
-	return llm_fail(err, -ENODEV,
-			"no core to run on: %s (%s). axon-ls lists the cards; without one, "
-			"AXON_DEVICE=soft runs the model on a soft card in this process",
-			why, nrt_get_status_as_str(status));
 }
 
 /* ---- program and tensors ---- */
@@ -274,7 +152,7 @@ static int make_tensors(struct decoder *dec, const struct llm_config *c, struct 
 	return ret;
 }
 
-int decoder_create(const struct llm_checkpoint *ckpt, const struct decoder_where *where,
+int decoder_create(const struct llm_checkpoint *ckpt, const struct place *where,
 		   struct decoder **out, struct llm_error *err)
 {
 	struct decoder *dec = calloc(1, sizeof(*dec));
@@ -283,9 +161,11 @@ int decoder_create(const struct llm_checkpoint *ckpt, const struct decoder_where
 	if (!dec)
 		return llm_fail(err, -ENOMEM, "no memory");
 	dec->vocab = ckpt->config.vocab_size;
-	ret = start_runtime(dec, where, err);
-	if (!ret)
+	ret = place_start(where, "axon-llm", err);
+	if (!ret) {
+		dec->up = true;
 		ret = load(dec, ckpt, err);
+	}
 	if (!ret)
 		ret = make_tensors(dec, &ckpt->config, err);
 	if (ret) {

@@ -9,18 +9,9 @@
 #define AXON_LLM_DECODER_H
 
 #include "checkpoint.h"
+#include "place.h"
 
 struct decoder;
-
-/**
- * struct decoder_where - which core
- * @card: card, or -1: any
- * @core: core of that card; of all cards if @card is -1; or -1: the first free one
- */
-struct decoder_where {
-	int card;
-	int core;
-};
 
 /**
  * decoder_create() - take a core, compile the model for it and load it
@@ -31,7 +22,7 @@ struct decoder_where {
  *
  * One at a time in a process (it owns the runtime). Return: 0 or a negative errno.
  */
-int decoder_create(const struct llm_checkpoint *ckpt, const struct decoder_where *where,
+int decoder_create(const struct llm_checkpoint *ckpt, const struct place *where,
 		   struct decoder **dec, struct llm_error *err);
 void decoder_free(struct decoder *dec);
 

@@ -11,36 +11,20 @@
 #include "decoder.h"
 #include "generate.h"
 
-enum { OPT_CARD = 1, OPT_CORE };
-
 static void help(void)
 {
 	printf("Usage: axon-llm MODEL [options]\n\n"
 	       "Tell a story with a llama2.c checkpoint, computed on an Axon card.\n\n"
 	       "%s"
-	       "      --card N           run on this card (default: the first free core of any)\n"
-	       "      --core N           run on this core of it (without --card: of all cards)\n"
+	       "%s"
 	       "  -h, --help             this text\n\n"
 	       "AXON_DEVICE=soft runs without a card, on a soft card in this process.\n"
 	       "stories260K.bin and its tok512.bin are in the public collection\n"
-	       "karpathy/tinyllamas.\n", llm_options_help);
-}
-
-static int parse_index(const char *name, const char *arg, int *out, struct llm_error *err)
-{
-	char *end;
-	long v;
-
-	errno = 0;
-	v = strtol(arg, &end, 10);
-	if (end == arg || *end || errno || v < 0 || v > 65535)
-		return llm_fail(err, -EINVAL, "%s: '%s' is not a number of one", name, arg);
-	*out = v;
-	return 0;
+	       "karpathy/tinyllamas.\n", llm_options_help, place_options_help);
 }
 
 static int tell(const struct llm_options *opt, const struct llm_checkpoint *ckpt,
-		const struct decoder_where *where, struct llm_error *err)
+		const struct place *where, struct llm_error *err)
 {
 	struct llm_tokenizer tok;
 	struct llm_stats stats;
@@ -62,13 +46,12 @@ static int tell(const struct llm_options *opt, const struct llm_checkpoint *ckpt
 	return ret;
 }
 
-static int parse(int argc, char **argv, struct llm_options *opt, struct decoder_where *where,
+static int parse(int argc, char **argv, struct llm_options *opt, struct place *where,
 		 struct llm_error *err)
 {
 	static const struct option long_options[] = {
 		LLM_LONG_OPTIONS,
-		{ "card", required_argument, NULL, OPT_CARD },
-		{ "core", required_argument, NULL, OPT_CORE },
+		PLACE_LONG_OPTIONS,
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
@@ -81,14 +64,13 @@ static int parse(int argc, char **argv, struct llm_options *opt, struct decoder_
 			exit(0);
 		case '?':
 			exit(2);
-		case OPT_CARD:
-			ret = parse_index("--card", optarg, &where->card, err);
-			break;
-		case OPT_CORE:
-			ret = parse_index("--core", optarg, &where->core, err);
+		case PLACE_OPT_CARD:
+		case PLACE_OPT_CORE:
+			ret = place_option(where, c, optarg, err);
 			break;
 		default:
 			ret = llm_option(opt, c, optarg, err);
+			break;
 		}
 		if (ret)
 			return ret;
@@ -101,7 +83,7 @@ static int parse(int argc, char **argv, struct llm_options *opt, struct decoder_
 
 int main(int argc, char **argv)
 {
-	struct decoder_where where = { .card = -1, .core = -1 };
+	struct place where = PLACE_ANY;
 	struct llm_checkpoint ckpt;
 	struct llm_error err = { "" };
 	struct llm_options opt;
