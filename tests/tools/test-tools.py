@@ -8,9 +8,13 @@
 # Usage: test-tools.py AXON_LS AXON_TOP
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 LS, TOP = sys.argv[1:3]
@@ -175,6 +179,78 @@ class Options(unittest.TestCase):
         r = run(TOP, "--once", "-d", "0.1")
         for section in "NeuronCore Utilization", "VCPU", "Memory", "Sensors":
             self.assertIn(section, r.stdout)
+
+
+class Terminal(unittest.TestCase):
+    """axon-top on a terminal; it needs no card for that."""
+
+    def start(self, term="xterm"):
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            os.environ["TERM"] = term
+            os.environ.pop("AXON_DEVICE", None)
+            os.execv(TOP, [TOP, "-d", "0.2"])
+        self.shown = b""
+
+    def wait_for(self, text):
+        end = time.monotonic() + 60
+        while text not in self.shown and time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self.fd, 65536)
+                except OSError:
+                    break
+        self.assertIn(text, self.shown)
+
+    def status(self):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            # Read on: a program whose output nobody takes cannot end.
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self.fd, 65536)
+                except OSError:
+                    time.sleep(0.1)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                os.close(self.fd)
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.fail("axon-top did not end")
+        return None
+
+    def test_quit_gives_the_terminal_back(self):
+        self.start()
+        self.wait_for(b"NeuronCore")
+        os.write(self.fd, b"q")
+        self.assertEqual(self.status(), 0)
+        self.assertIn(b"\x1b[?1049l", self.shown)
+
+    def test_keys(self):
+        self.start()
+        self.wait_for(b"NeuronCore")
+        os.write(self.fd, b"\x1b[A\x1b[B\x1b[C\x1b[D\x1b[5~\x1b[6~FzF\x00\xff")
+        os.write(self.fd, b"q")
+        self.assertEqual(self.status(), 0)
+
+    def test_terminal_that_hangs_up(self):
+        self.start()
+        self.wait_for(b"NeuronCore")
+        os.close(self.fd)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if os.waitpid(self.pid, os.WNOHANG)[0]:
+                return
+            time.sleep(0.1)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.fail("axon-top did not end with its terminal")
+
+    def test_unknown_terminal(self):
+        self.start(term="no-such-terminal")
+        self.assertEqual(self.status(), 1)
+        self.assertIn(b"TERM=no-such-terminal", self.shown)
 
 
 if __name__ == "__main__":
