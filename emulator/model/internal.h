@@ -199,6 +199,11 @@ bool axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
 		   struct axon_launch_result *result);
 /* Ends the running launch without a result; SBUF, PSUM, semaphores are cleared at the next start. */
 void axon_core_abort(struct axon_card *card, uint32_t index);
+/*
+ * The address space @asid is gone: whoever gets its number next is another context and must not see
+ * what this one left in SBUF and PSUM. mmu.c says so on disable and reset.
+ */
+void axon_core_forget(struct axon_card *card, uint32_t asid);
 
 /* ---- queue.c ---- */
 

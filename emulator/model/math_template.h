@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * math_template.h - the kernels, written once for vectors of any width.
+ *
+ * Included by math_scalar.c, math_avx2.c and math_avx512.c after each has defined the type VF of W
+ * fp32 lanes and its operations (v_add, v_fma, v_sel, ...). Whatever stands here is the definition
+ * of the card's arithmetic: one sequence of operations for each element. No operation may mix
+ * lanes, and nothing may be contracted (-ffp-contract=off).
+ */
+
+/* ---- elementwise, two operands ---- */
+
+static inline VF v_canon(VF x)
+{
+	return v_sel(v_eq(x, x), x, v_set1(axon_f32(AXON_NAN_BITS)));
+}
+
+#define BIN_LOOP(name, expr)								\
+static void name(float *dst, const float *a, const float *b, size_t n, unsigned int bcast)	\
+{											\
+	VF x = v_set1(*a), y = v_set1(*b);						\
+	const VF one = v_set1(1.0f), zero = v_set1(0.0f);				\
+	size_t i;									\
+											\
+	(void)one;									\
+	(void)zero;									\
+	for (i = 0; i + W <= n; i += W) {						\
+		if (!(bcast & AXON_BCAST_A))						\
+			x = v_load(a + i);						\
+		if (!(bcast & AXON_BCAST_B))						\
+			y = v_load(b + i);						\
+		v_store(dst + i, expr);							\
+	}										\
+	if (i < n) {									\
+		if (!(bcast & AXON_BCAST_A))						\
+			x = v_loadn(a + i, n - i);					\
+		if (!(bcast & AXON_BCAST_B))						\
+			y = v_loadn(b + i, n - i);					\
+		v_storen(dst + i, expr, n - i);						\
+	}										\
+}
+
+BIN_LOOP(bin_add, v_canon(v_add(x, y)))
+BIN_LOOP(bin_sub, v_canon(v_sub(x, y)))
+BIN_LOOP(bin_mul, v_canon(v_mul(x, y)))
+BIN_LOOP(bin_div, v_canon(v_div(x, y)))
+BIN_LOOP(bin_max, v_sel(v_gt(x, y), x, y))
+BIN_LOOP(bin_min, v_sel(v_gt(y, x), x, y))
+BIN_LOOP(bin_eq, v_sel(v_eq(x, y), one, zero))
+BIN_LOOP(bin_ne, v_sel(v_eq(x, y), zero, one))
+BIN_LOOP(bin_ge, v_sel(v_ge(x, y), one, zero))
+BIN_LOOP(bin_gt, v_sel(v_gt(x, y), one, zero))
+BIN_LOOP(bin_le, v_sel(v_ge(y, x), one, zero))
+BIN_LOOP(bin_lt, v_sel(v_gt(y, x), one, zero))
+
+static void affine(float *dst, const float *src, const float *scale, const float *bias,
+		   size_t n, unsigned int bcast)
+{
+	VF s = v_set1(*scale), b = v_set1(*bias);
+	size_t i;
+
+	for (i = 0; i + W <= n; i += W) {
+		if (!(bcast & AXON_BCAST_A))
+			s = v_load(scale + i);
+		if (!(bcast & AXON_BCAST_B))
+			b = v_load(bias + i);
+		v_store(dst + i, v_canon(v_fma(v_load(src + i), s, b)));
+	}
+	if (i < n) {
+		if (!(bcast & AXON_BCAST_A))
+			s = v_loadn(scale + i, n - i);
+		if (!(bcast & AXON_BCAST_B))
+			b = v_loadn(bias + i, n - i);
+		v_storen(dst + i, v_canon(v_fma(v_loadn(src + i, n - i), s, b)), n - i);
+	}
+}
+
+/* ---- activation functions; formulas and errors: isa.rst, "Activation functions" ---- */
+
+/* 2^n for an integral n in -126..127, given as n + 1.5 * 2^23 (so that n is in the low bits). */
+static inline VF v_pow2(VI n)
+{
+	return v_as_f(v_sll(v_addi(n, v_set1i(127)), 23));
+}
+
+/* exp of x in -104..89 or NaN. */
+static inline VF v_exp_core(VF x)
+{
+	const VF magic = v_set1(0x1.8p23f);
+	VF t = v_fma(x, v_set1(0x1.715476p0f), magic);
+	VF n = v_sub(t, magic);
+	VF r = v_fma(n, v_set1(-0x1.62e4p-1f), x);
+	VI i = v_subi(v_as_i(t), v_set1i(0x4b400000)), h;
+	VF p;
+
+	r = v_fma(n, v_set1(0x1.7f7d1cp-20f), r);
+	p = v_fma(v_set1(1.9875691500e-4f), r, v_set1(1.3981999507e-3f));
+	p = v_fma(p, r, v_set1(8.3334519073e-3f));
+	p = v_fma(p, r, v_set1(4.1665795894e-2f));
+	p = v_fma(p, r, v_set1(1.6666665459e-1f));
+	p = v_fma(p, r, v_set1(5.0000001201e-1f));
+	p = v_fma(p, v_mul(r, r), r);
+	p = v_add(p, v_set1(1.0f));
+	/* In two steps: 2^i alone may be out of range, and only the last step may round. */
+	h = v_sra(i, 1);
+	return v_mul(v_mul(p, v_pow2(h)), v_pow2(v_subi(i, h)));
+}
+
+static inline VF v_clamp(VF x, float lo, float hi)
+{
+	x = v_sel(v_gt(x, v_set1(lo)), x, v_set1(lo));
+	return v_sel(v_gt(v_set1(hi), x), x, v_set1(hi));
+}
+
+/* Gives @y, but a NaN where @x is one. */
+static inline VF v_nan_of(VF x, VF y)
+{
+	return v_sel(v_eq(x, x), v_canon(y), v_set1(axon_f32(AXON_NAN_BITS)));
+}
+
+static inline VF v_abs(VF x)
+{
+	return v_as_f(v_andi(v_as_i(x), v_set1i(0x7fffffff)));
+}
+
+static inline VF v_exp(VF x)
+{
+	return v_nan_of(x, v_exp_core(v_clamp(x, -104.0f, 89.0f)));
+}
+
+/* y * sigmoid(x), by the exponential that cannot overflow. */
+static inline VF v_mul_sigmoid(VF y, VF x)
+{
+	const VF one = v_set1(1.0f);
+	VF e = v_exp_core(v_clamp(v_sub(v_set1(0.0f), v_abs(x)), -104.0f, 0.0f));
+	VF num = v_sel(v_gt(v_set1(0.0f), x), e, one);
+
+	return v_nan_of(x, v_div(v_mul(y, num), v_add(e, one)));
+}
+
+static inline VF v_silu(VF x)
+{
+	/* Not x: -inf * 0 would be NaN. */
+	return v_mul_sigmoid(v_sel(v_gt(v_set1(-104.0f), x), v_set1(-104.0f), x), x);
+}
+
+static inline VF v_gelu(VF x)
+{
+	/* x + 0.044715 x^3, times 2 sqrt(2 / pi); beyond +-14 nothing changes any more. */
+	VF c = v_clamp(x, -14.0f, 14.0f);
+	VF u = v_fma(v_mul(v_mul(c, c), c), v_set1(0.044715f), c);
+	VF y = v_sel(v_gt(v_set1(-14.0f), x), v_set1(-14.0f), x);
+
+	return v_nan_of(x, v_mul_sigmoid(y, v_mul(u, v_set1(0x1.988454p0f))));
+}
+
+static inline VF v_tanh(VF x)
+{
+	const VF one = v_set1(1.0f);
+	VF a = v_abs(x);
+	VF z = v_mul(x, x);
+	VF p = v_fma(v_set1(-5.70498872745e-3f), z, v_set1(2.06390887954e-2f));
+	VF e = v_exp_core(v_clamp(v_add(a, a), 0.0f, 40.0f));
+	VF big = v_sub(one, v_div(v_set1(2.0f), v_add(e, one)));
+	VI sign = v_andi(v_as_i(x), v_set1i((int32_t)0x80000000));
+
+	p = v_fma(p, z, v_set1(-5.37397155531e-2f));
+	p = v_fma(p, z, v_set1(1.33314422036e-1f));
+	p = v_fma(p, z, v_set1(-3.33332819422e-1f));
+	p = v_fma(v_mul(p, z), x, x);
+	big = v_as_f(v_ori(v_as_i(big), sign));
+	return v_nan_of(x, v_sel(v_gt(v_set1(0.625f), a), p, big));
+}
+
+static inline VF v_log(VF x)
+{
+	const VF tiny = v_set1(0x1p-126f);
+	VM small = v_gt(tiny, x);
+	VF s = v_sel(small, v_mul(x, v_set1(0x1p25f)), x);
+	/* s = m * 2^e with m in sqrt(1/2) .. sqrt(2) */
+	VI i = v_subi(v_as_i(s), v_set1i(0x3f3504f3));
+	VF e = v_cvt(v_sra(i, 23));
+	VF m = v_as_f(v_addi(v_andi(i, v_set1i(0x007fffff)), v_set1i(0x3f3504f3)));
+	VF f = v_sub(m, v_set1(1.0f)), z = v_mul(f, f), p;
+
+	e = v_sub(e, v_sel(small, v_set1(25.0f), v_set1(0.0f)));
+	p = v_fma(v_set1(7.0376836292e-2f), f, v_set1(-1.1514610310e-1f));
+	p = v_fma(p, f, v_set1(1.1676998740e-1f));
+	p = v_fma(p, f, v_set1(-1.2420140846e-1f));
+	p = v_fma(p, f, v_set1(1.4249322787e-1f));
+	p = v_fma(p, f, v_set1(-1.6668057665e-1f));
+	p = v_fma(p, f, v_set1(2.0000714765e-1f));
+	p = v_fma(p, f, v_set1(-2.4999993993e-1f));
+	p = v_fma(p, f, v_set1(3.3333331174e-1f));
+	p = v_mul(v_mul(f, z), p);
+	p = v_fma(e, v_set1(-2.12194440e-4f), p);
+	p = v_fma(v_set1(-0.5f), z, p);
+	p = v_add(f, p);
+	p = v_fma(e, v_set1(0.693359375f), p);
+	p = v_sel(v_gt(v_set1(axon_f32(0x7f800000u)), x), p, x);		/* +inf, NaN */
+	p = v_sel(v_eq(x, v_set1(0.0f)), v_set1(axon_f32(0xff800000u)), p);
+	p = v_sel(v_gt(v_set1(0.0f), x), v_set1(axon_f32(AXON_NAN_BITS)), p);
+	return v_canon(p);
+}
+
+#define ACT_LOOP(name, expr)								\
+static void name(float *dst, const float *src, size_t n)				\
+{											\
+	const VF one = v_set1(1.0f), zero = v_set1(0.0f);				\
+	size_t i;									\
+											\
+	(void)one;									\
+	(void)zero;									\
+	for (i = 0; i + W <= n; i += W) {						\
+		VF x = v_load(src + i);							\
+											\
+		v_store(dst + i, expr);							\
+	}										\
+	if (i < n) {									\
+		VF x = v_loadn(src + i, n - i);						\
+											\
+		v_storen(dst + i, expr, n - i);						\
+	}										\
+}
+
+ACT_LOOP(act_copy, v_canon(x))
+ACT_LOOP(act_square, v_canon(v_mul(x, x)))
+ACT_LOOP(act_relu, v_canon(v_sel(v_gt(zero, x), zero, x)))
+ACT_LOOP(act_exp, v_exp(x))
+ACT_LOOP(act_sigmoid, v_mul_sigmoid(one, x))
+ACT_LOOP(act_silu, v_silu(x))
+ACT_LOOP(act_tanh, v_tanh(x))
+ACT_LOOP(act_gelu, v_gelu(x))
+ACT_LOOP(act_log, v_log(x))
+ACT_LOOP(act_sqrt, v_canon(v_sqrt(x)))
+ACT_LOOP(act_rsqrt, v_canon(v_div(one, v_sqrt(x))))
+ACT_LOOP(act_recip, v_canon(v_div(one, x)))
+ACT_LOOP(act_abs, v_canon(v_abs(x)))
+ACT_LOOP(act_sign, v_canon(v_sel(v_gt(x, zero), one,
+				 v_sel(v_gt(zero, x), v_set1(-1.0f), v_mul(x, zero)))))
+
+/* ---- sums and the like along an axis: 16 partials, then a tree ---- */
+
+static inline float red_op(unsigned int op, float a, float b)
+{
+	switch (op) {
+	case AXON_ALU_ADD:
+		return a + b;
+	case AXON_ALU_MULTIPLY:
+		return a * b;
+	case AXON_ALU_MAX:
+		return a > b ? a : b;
+	default:
+		return a < b ? a : b;
+	}
+}
+
+#define RED_VECTORS	(16 / W)
+
+#define RED_LOOP(acc, p, n, expr)							\
+	do {										\
+		for (; (n) >= 16; (n) -= 16, (p) += 16)					\
+			for (int v_ = 0; v_ < RED_VECTORS; v_++) {			\
+				VF x = (acc)[v_], y = v_load((p) + v_ * W);		\
+											\
+				(acc)[v_] = expr;					\
+			}								\
+	} while (0)
+
+static float reduce(unsigned int op, const float *src, size_t n)
+{
+	float part[16];
+	size_t have = n < 16 ? n : 16;
+
+	/* Partials start with their first element; those that have none are skipped. */
+	for (size_t i = 0; i < have; i++)
+		part[i] = src[i];
+	src += have;
+	n -= have;
+	if (n >= 16) {
+		VF acc[RED_VECTORS];
+
+		for (int v = 0; v < RED_VECTORS; v++)
+			acc[v] = v_load(part + v * W);
+		switch (op) {
+		case AXON_ALU_ADD:
+			RED_LOOP(acc, src, n, v_add(x, y));
+			break;
+		case AXON_ALU_MULTIPLY:
+			RED_LOOP(acc, src, n, v_mul(x, y));
+			break;
+		case AXON_ALU_MAX:
+			RED_LOOP(acc, src, n, v_sel(v_gt(x, y), x, y));
+			break;
+		default:
+			RED_LOOP(acc, src, n, v_sel(v_gt(y, x), x, y));
+			break;
+		}
+		for (int v = 0; v < RED_VECTORS; v++)
+			v_store(part + v * W, acc[v]);
+	}
+	for (size_t i = 0; i < n; i++)
+		part[i] = red_op(op, part[i], src[i]);
+	for (size_t w = 8; w; w >>= 1)
+		for (size_t j = 0; j < w && j + w < have; j++)
+			part[j] = red_op(op, part[j], part[j + w]);
+	return op == AXON_ALU_MAX || op == AXON_ALU_MIN ? part[0] : axon_canon(part[0]);
+}
+
+/* ---- conversions ---- */
+
+#define LOAD_LOOP(name, type, expr)							\
+static void name(float *dst, const uint8_t *src, ptrdiff_t step, size_t n)		\
+{											\
+	for (size_t i = 0; i < n; i++, src += step) {					\
+		type x;									\
+											\
+		memcpy(&x, src, sizeof(x));						\
+		dst[i] = expr;								\
+	}										\
+}
+
+#define STORE_LOOP(name, type, expr)							\
+static void name(uint8_t *dst, ptrdiff_t step, const float *src, size_t n)		\
+{											\
+	for (size_t i = 0; i < n; i++, dst += step) {					\
+		float x = src[i];							\
+		type y = (type)(expr);							\
+											\
+		memcpy(dst, &y, sizeof(y));						\
+	}										\
+}
+
+LOAD_LOOP(load_i8, int8_t, (float)x)
+LOAD_LOOP(load_u8, uint8_t, (float)x)
+LOAD_LOOP(load_i16, int16_t, (float)x)
+LOAD_LOOP(load_u16, uint16_t, (float)x)
+LOAD_LOOP(load_i32, int32_t, (float)x)
+LOAD_LOOP(load_u32, uint32_t, (float)x)
+LOAD_LOOP(load_bf16_strided, uint16_t, axon_bf16_to_f32(x))
+LOAD_LOOP(load_f16_strided, uint16_t, axon_f16_to_f32(x))
+LOAD_LOOP(load_f32_strided, uint32_t, axon_f32(x))
+STORE_LOOP(store_i8, int8_t, axon_f32_to_int(x, INT8_MIN, INT8_MAX))
+STORE_LOOP(store_u8, uint8_t, axon_f32_to_int(x, 0, UINT8_MAX))
+STORE_LOOP(store_i16, int16_t, axon_f32_to_int(x, INT16_MIN, INT16_MAX))
+STORE_LOOP(store_u16, uint16_t, axon_f32_to_int(x, 0, UINT16_MAX))
+STORE_LOOP(store_i32, int32_t, axon_f32_to_int(x, INT32_MIN, INT32_MAX))
+STORE_LOOP(store_u32, uint32_t, axon_f32_to_int(x, 0, UINT32_MAX))
+STORE_LOOP(store_bf16_strided, uint16_t, axon_f32_to_bf16(x))
+STORE_LOOP(store_f16_strided, uint16_t, axon_f32_to_f16(x))
+STORE_LOOP(store_f32_strided, uint32_t, axon_bits(x))
+
+static void load_f32(float *dst, const uint8_t *src, ptrdiff_t step, size_t n)
+{
+	if (step == 4)
+		memcpy(dst, src, 4 * n);
+	else
+		load_f32_strided(dst, src, step, n);
+}
+
+static void store_f32(uint8_t *dst, ptrdiff_t step, const float *src, size_t n)
+{
+	if (step == 4)
+		memmove(dst, src, 4 * n);
+	else
+		store_f32_strided(dst, step, src, n);
+}
+
+/* Vectors where the elements are neighbours, single elements otherwise and for the rest. */
+#define HALF_LOAD(name, vec)								\
+static void name(float *dst, const uint8_t *src, ptrdiff_t step, size_t n)		\
+{											\
+	size_t i = 0;									\
+											\
+	if (step == 2)									\
+		for (; i + W <= n; i += W)						\
+			v_store(dst + i, vec(src + 2 * i));				\
+	name##_strided(dst + i, src + (ptrdiff_t)i * step, step, n - i);		\
+}
+
+#define HALF_STORE(name, vec)								\
+static void name(uint8_t *dst, ptrdiff_t step, const float *src, size_t n)		\
+{											\
+	size_t i = 0;									\
+											\
+	if (step == 2)									\
+		for (; i + W <= n; i += W)						\
+			vec(dst + 2 * i, v_load(src + i));				\
+	name##_strided(dst + (ptrdiff_t)i * step, step, src + i, n - i);		\
+}
+
+HALF_LOAD(load_bf16, v_load_bf16)
+HALF_LOAD(load_f16, v_load_f16)
+HALF_STORE(store_bf16, v_store_bf16)
+HALF_STORE(store_f16, v_store_f16)
+
+/* ---- matrix product, vectors along n: MM_ROWS rows of MM_COLS vectors at a time ---- */
+
+static inline __attribute__((always_inline)) void
+mm_block(const int rows, const int cols, const struct axon_mm *mm, const float *a, const float *b,
+	 float *c, uint32_t tail)
+{
+	VF acc[MM_ROWS][MM_COLS];
+	const float *pa = a, *pb = b;
+
+#pragma GCC unroll 16
+	for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+		for (int v = 0; v < cols; v++)
+			acc[r][v] = !mm->accumulate ? v_set1(0.0f) :
+				tail && v == cols - 1 ? v_loadn(c + r * mm->ldc + v * W, tail) :
+				v_load(c + r * mm->ldc + v * W);
+	for (uint32_t k = 0; k < mm->k; k++, pa += mm->lda, pb += mm->ldb) {
+		VF y[MM_COLS];
+
+#pragma GCC unroll 4
+		for (int v = 0; v < cols; v++)
+			y[v] = tail && v == cols - 1 ? v_loadn(pb + v * W, tail) :
+				v_load(pb + v * W);
+#pragma GCC unroll 16
+		for (int r = 0; r < rows; r++) {
+			VF x = v_set1(pa[r]);
+
+#pragma GCC unroll 4
+			for (int v = 0; v < cols; v++)
+				acc[r][v] = v_fma(x, y[v], acc[r][v]);
+		}
+	}
+#pragma GCC unroll 16
+	for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+		for (int v = 0; v < cols; v++) {
+			VF x = v_canon(acc[r][v]);
+
+			if (tail && v == cols - 1)
+				v_storen(c + r * mm->ldc + v * W, x, tail);
+			else
+				v_store(c + r * mm->ldc + v * W, x);
+		}
+}
+
+#define MM_CASE(r)									\
+	case r:										\
+		if (!tail && cols == MM_COLS)						\
+			mm_block(r, MM_COLS, mm, a, b, c, 0);				\
+		else if (cols == MM_COLS)						\
+			mm_block(r, MM_COLS, mm, a, b, c, tail);			\
+		else									\
+			mm_block(r, 1, mm, a, b, c, tail);				\
+		break
+
+static void mm_rows(uint32_t rows, uint32_t cols, const struct axon_mm *mm, const float *a,
+		    const float *b, float *c, uint32_t tail)
+{
+	switch (rows) {
+	MM_CASE(1);
+	MM_CASE(2);
+	MM_CASE(3);
+	MM_CASE(4);
+#if MM_ROWS > 4
+	MM_CASE(5);
+	MM_CASE(6);
+#endif
+#if MM_ROWS > 6
+	MM_CASE(7);
+	MM_CASE(8);
+	MM_CASE(9);
+	MM_CASE(10);
+	MM_CASE(11);
+	MM_CASE(12);
+	MM_CASE(13);
+#endif
+	}
+}
+
+static void mm(const struct axon_mm *mm)
+{
+	uint32_t blocks = (mm->m + MM_ROWS - 1) / MM_ROWS;
+
+	/* Columns outside: MM_COLS vectors of b stay in L1 while all of a passes by. */
+	for (uint32_t n = 0; n < mm->n; n += MM_COLS * W) {
+		uint32_t width = mm->n - n < MM_COLS * W ? mm->n - n : MM_COLS * W;
+		uint32_t cols = (width + W - 1) / W;
+
+		/* Blocks of nearly equal height: a short last one would waste the units. */
+		for (uint32_t i = 0; i < blocks; i++) {
+			uint32_t m = mm->m * i / blocks, end = mm->m * (i + 1) / blocks;
+
+			mm_rows(end - m, cols, mm, mm->a + m, mm->b + n,
+				mm->c + m * mm->ldc + n, width % W);
+		}
+	}
+}
+
+/* ---- matrix product, vectors along m, for few columns ---- */
+
+static inline __attribute__((always_inline)) VF
+mv_row(const int dtype, const uint8_t *p, const int whole, uint32_t tail)
+{
+	if (dtype == AXON_DTYPE_FLOAT32)
+		return whole ? v_load((const float *)p) : v_loadn((const float *)p, tail);
+	if (whole)
+		return dtype == AXON_DTYPE_BFLOAT16 ? v_load_bf16(p) : v_load_f16(p);
+	float tmp[W];
+
+	/* A tail of 16-bit elements: no mask loads for these everywhere. */
+	for (uint32_t i = 0; i < W; i++) {
+		uint16_t h = 0;
+
+		if (i < tail)
+			memcpy(&h, p + 2 * i, 2);
+		tmp[i] = dtype == AXON_DTYPE_BFLOAT16 ? axon_bf16_to_f32(h) : axon_f16_to_f32(h);
+	}
+	return v_load(tmp);
+}
+
+static inline __attribute__((always_inline)) void
+mv_block(const int dtype, const int vecs, const int cols, const struct axon_mv *mv, uint32_t m,
+	 uint32_t n, uint32_t tail)
+{
+	const uint32_t esz = dtype == AXON_DTYPE_FLOAT32 ? 4 : 2;
+	const uint8_t *pa = mv->a + (size_t)m * esz;
+	const float *px = mv->x + n;
+	float *c = mv->c + n * mv->ldc + m;
+	VF acc[MV_VECS][MV_COLS];
+
+#pragma GCC unroll 8
+	for (int v = 0; v < vecs; v++)
+#pragma GCC unroll 8
+		for (int j = 0; j < cols; j++)
+			acc[v][j] = v_load(c + j * mv->ldc + v * W);
+	for (uint32_t k = 0; k < mv->k; k++, pa += mv->lda, px += mv->ldx) {
+#pragma GCC unroll 8
+		for (int v = 0; v < vecs; v++) {
+			VF x = mv_row(dtype, pa + v * W * esz, !tail || v < vecs - 1, tail);
+
+#pragma GCC unroll 8
+			for (int j = 0; j < cols; j++)
+				acc[v][j] = v_fma(x, v_set1(px[j]), acc[v][j]);
+		}
+	}
+#pragma GCC unroll 8
+	for (int v = 0; v < vecs; v++)
+#pragma GCC unroll 8
+		for (int j = 0; j < cols; j++)
+			v_store(c + j * mv->ldc + v * W, v_canon(acc[v][j]));
+}
+
+static inline __attribute__((always_inline)) void
+mv_dtype(const int dtype, const struct axon_mv *mv)
+{
+	for (uint32_t m = 0; m < mv->m;) {
+		uint32_t left = mv->m - m, n = 0;
+
+		if (left >= MV_VECS * W) {
+			for (; n + MV_COLS <= mv->n; n += MV_COLS)
+				mv_block(dtype, MV_VECS, MV_COLS, mv, m, n, 0);
+			for (; n < mv->n; n++)
+				mv_block(dtype, MV_VECS, 1, mv, m, n, 0);
+			m += MV_VECS * W;
+		} else {
+			uint32_t tail = left < W ? left : 0;
+
+			for (; n + MV_COLS <= mv->n; n += MV_COLS)
+				mv_block(dtype, 1, MV_COLS, mv, m, n, tail);
+			for (; n < mv->n; n++)
+				mv_block(dtype, 1, 1, mv, m, n, tail);
+			m += W;
+		}
+	}
+}
+
+static void mv(const struct axon_mv *mv)
+{
+	switch (mv->dtype) {
+	case AXON_DTYPE_FLOAT32:
+		mv_dtype(AXON_DTYPE_FLOAT32, mv);
+		break;
+	case AXON_DTYPE_BFLOAT16:
+		mv_dtype(AXON_DTYPE_BFLOAT16, mv);
+		break;
+	default:
+		mv_dtype(AXON_DTYPE_FLOAT16, mv);
+		break;
+	}
+}
+
+const struct axon_math MATH_NAME = {
+	.name = MATH_LABEL,
+	.load = {
+		[AXON_DTYPE_INT8] = load_i8,
+		[AXON_DTYPE_UINT8] = load_u8,
+		[AXON_DTYPE_INT16] = load_i16,
+		[AXON_DTYPE_UINT16] = load_u16,
+		[AXON_DTYPE_INT32] = load_i32,
+		[AXON_DTYPE_UINT32] = load_u32,
+		[AXON_DTYPE_BFLOAT16] = load_bf16,
+		[AXON_DTYPE_FLOAT16] = load_f16,
+		[AXON_DTYPE_FLOAT32] = load_f32,
+		[AXON_DTYPE_FP32R] = load_f32,
+	},
+	.store = {
+		[AXON_DTYPE_INT8] = store_i8,
+		[AXON_DTYPE_UINT8] = store_u8,
+		[AXON_DTYPE_INT16] = store_i16,
+		[AXON_DTYPE_UINT16] = store_u16,
+		[AXON_DTYPE_INT32] = store_i32,
+		[AXON_DTYPE_UINT32] = store_u32,
+		[AXON_DTYPE_BFLOAT16] = store_bf16,
+		[AXON_DTYPE_FLOAT16] = store_f16,
+		[AXON_DTYPE_FLOAT32] = store_f32,
+		[AXON_DTYPE_FP32R] = store_f32,
+	},
+	.bin = {
+		[AXON_ALU_ADD] = bin_add,
+		[AXON_ALU_SUBTRACT] = bin_sub,
+		[AXON_ALU_MULTIPLY] = bin_mul,
+		[AXON_ALU_DIVIDE] = bin_div,
+		[AXON_ALU_MAX] = bin_max,
+		[AXON_ALU_MIN] = bin_min,
+		[AXON_ALU_EQ] = bin_eq,
+		[AXON_ALU_NE] = bin_ne,
+		[AXON_ALU_GE] = bin_ge,
+		[AXON_ALU_GT] = bin_gt,
+		[AXON_ALU_LE] = bin_le,
+		[AXON_ALU_LT] = bin_lt,
+	},
+	.affine = affine,
+	.act = {
+		[AXON_ACT_COPY] = act_copy,
+		[AXON_ACT_SQUARE] = act_square,
+		[AXON_ACT_RELU] = act_relu,
+		[AXON_ACT_EXP] = act_exp,
+		[AXON_ACT_SIGMOID] = act_sigmoid,
+		[AXON_ACT_SILU] = act_silu,
+		[AXON_ACT_TANH] = act_tanh,
+		[AXON_ACT_GELU_TANH] = act_gelu,
+		[AXON_ACT_LOG] = act_log,
+		[AXON_ACT_SQRT] = act_sqrt,
+		[AXON_ACT_RSQRT] = act_rsqrt,
+		[AXON_ACT_RECIPROCAL] = act_recip,
+		[AXON_ACT_ABS] = act_abs,
+		[AXON_ACT_SIGN] = act_sign,
+	},
+	.reduce = reduce,
+	.mm = mm,
+	.mv = mv,
+};

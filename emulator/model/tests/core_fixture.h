@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core_fixture.h - a core on its own: a card of paper and an MMU of one table, for tests of
+ * launches. Included once by a test program; defines the functions of mmu.c.
+ *
+ * Virtual page v of the fixture lies in host page (pages - 1 - v): neighbours in virtual memory are
+ * no neighbours in the host's, so that everything that crosses a page has to notice.
+ */
+#ifndef AXON_TEST_CORE_FIXTURE_H
+#define AXON_TEST_CORE_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core.h"
+
+#define FX_VA		0x7f0000000000ull
+#define FX_PAGES	1024u
+#define FX_PAGE		4096u
+#define FX_CODE		(FX_VA)			/* 64 pages for each engine */
+#define FX_CODE_SIZE	(64ull * FX_PAGE)
+#define FX_DATA		(FX_VA + 512ull * FX_PAGE)
+#define FX_DATA_SIZE	(512ull * FX_PAGE)
+#define FX_R		1u
+#define FX_W		2u
+#define FX_X		4u
+
+struct fx {
+	struct axon_card card;
+	struct axon_core *core;
+	uint8_t *mem;
+	uint8_t rights[FX_PAGES];
+	uint64_t time;
+	uint32_t count[AXON_NUM_ENGINES];
+	struct axon_launch launch;
+	uint64_t slices;
+};
+
+static struct fx *fx_of(struct axon_card *card)
+{
+	return (struct fx *)((char *)card - offsetof(struct fx, card));
+}
+
+static uint64_t fx_now(void *opaque)
+{
+	struct fx *f = opaque;
+
+	return f->time += 100;
+}
+
+enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint64_t va,
+				    uint64_t *len, unsigned int access, uint8_t **ptr)
+{
+	static const uint8_t need[] = { FX_R, FX_R | FX_W, FX_R | FX_X };
+	struct fx *f = fx_of(card);
+	uint64_t page = (va - FX_VA) / FX_PAGE, off = va % FX_PAGE;
+
+	(void)asid;
+	assert_true(*len != 0);
+	if (va >> AXON_VA_BITS)
+		return AXON_STATUS_FAULT_ADDRESS;
+	if (va < FX_VA || page >= FX_PAGES || !(f->rights[page] & FX_R))
+		return AXON_STATUS_FAULT_UNMAPPED;
+	if ((f->rights[page] & need[access]) != need[access])
+		return access == AXON_ACCESS_WRITE ? AXON_STATUS_FAULT_WRITE :
+			AXON_STATUS_FAULT_EXEC;
+	*ptr = f->mem + (FX_PAGES - 1 - page) * FX_PAGE + off;
+	if (*len > FX_PAGE - off)
+		*len = FX_PAGE - off;
+	return AXON_STATUS_OK;
+}
+
+static enum axon_status fx_copy(struct axon_card *card, uint64_t va, void *buf, uint64_t len,
+				unsigned int access, uint64_t *fault_va)
+{
+	uint8_t *b = buf;
+
+	while (len) {
+		uint64_t n = len;
+		uint8_t *p;
+		enum axon_status st = axon_mmu_translate(card, 0, va, &n, access, &p);
+
+		if (st != AXON_STATUS_OK) {
+			*fault_va = va;
+			return st;
+		}
+		if (access == AXON_ACCESS_WRITE)
+			memcpy(p, b, n);
+		else
+			memcpy(b, p, n);
+		va += n;
+		b += n;
+		len -= n;
+	}
+	return AXON_STATUS_OK;
+}
+
+enum axon_status axon_mmu_read(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
+			       uint64_t len, uint64_t *fault_va)
+{
+	(void)asid;
+	return fx_copy(card, va, buf, len, AXON_ACCESS_READ, fault_va);
+}
+
+enum axon_status axon_mmu_write(struct axon_card *card, uint32_t asid, uint64_t va,
+				const void *buf, uint64_t len, uint64_t *fault_va)
+{
+	(void)asid;
+	return fx_copy(card, va, (void *)(uintptr_t)buf, len, AXON_ACCESS_WRITE, fault_va);
+}
+
+static inline struct fx *fx_new(void)
+{
+	struct fx *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->mem = calloc(FX_PAGES, FX_PAGE);
+	assert_non_null(f->mem);
+	f->card.ops.now_ns = fx_now;
+	f->card.opaque = f;
+	for (uint32_t i = 0; i < FX_PAGES; i++)
+		f->rights[i] = i < 512 ? FX_R | FX_X : FX_R | FX_W;
+	assert_int_equal(axon_core_create(&f->card, 0), 0);
+	f->core = f->card.core[0];
+	return f;
+}
+
+static inline void fx_free(struct fx *f)
+{
+	axon_core_destroy(&f->card, 0);
+	free(f->mem);
+	free(f);
+}
+
+/* Memory as the card sees it; any rights. */
+static inline void fx_poke(struct fx *f, uint64_t va, const void *buf, size_t len)
+{
+	const uint8_t *b = buf;
+
+	for (size_t i = 0; i < len; i++) {
+		uint64_t page = (va + i - FX_VA) / FX_PAGE;
+
+		f->mem[(FX_PAGES - 1 - page) * FX_PAGE + (va + i) % FX_PAGE] = b[i];
+	}
+}
+
+static inline void fx_peek(struct fx *f, uint64_t va, void *buf, size_t len)
+{
+	uint8_t *b = buf;
+
+	for (size_t i = 0; i < len; i++) {
+		uint64_t page = (va + i - FX_VA) / FX_PAGE;
+
+		b[i] = f->mem[(FX_PAGES - 1 - page) * FX_PAGE + (va + i) % FX_PAGE];
+	}
+}
+
+/* Byte @off of partition @part. */
+static inline uint8_t *fx_chip(struct fx *f, unsigned int space, unsigned int part, uint32_t off)
+{
+	return f->core->space[space] +
+		(size_t)part * (space == AXON_SPACE_SBUF ? AXON_SBUF_PITCH : AXON_PSUM_PITCH) + off;
+}
+
+static inline float fx_f32(struct fx *f, unsigned int space, unsigned int part, uint32_t off)
+{
+	float v;
+
+	memcpy(&v, fx_chip(f, space, part, off), 4);
+	return v;
+}
+
+static inline void fx_set_f32(struct fx *f, unsigned int space, unsigned int part, uint32_t off,
+			      float v)
+{
+	memcpy(fx_chip(f, space, part, off), &v, 4);
+}
+
+/* ---- instructions ---- */
+
+static inline struct axon_inst fx_inst(unsigned int opcode)
+{
+	struct axon_inst i;
+
+	memset(&i, 0, sizeof(i));
+	i.opcode = (uint8_t)opcode;
+	i.wait_reg = AXON_SREG_NONE;
+	for (unsigned int k = 0; k < AXON_NUM_PATCHES; k++)
+		i.patch[k].reg = AXON_SREG_NONE;
+	return i;
+}
+
+static inline struct axon_inst fx_wait(struct axon_inst i, unsigned int sem, uint32_t val)
+{
+	i.wait_sem = (uint8_t)sem;
+	i.wait_op = AXON_WAIT_GE;
+	i.wait_val = val;
+	return i;
+}
+
+static inline struct axon_inst fx_post(struct axon_inst i, unsigned int sem, uint32_t val)
+{
+	i.post_sem = (uint8_t)sem;
+	i.post_op = AXON_POST_ADD;
+	i.post_val = (uint16_t)val;
+	return i;
+}
+
+static inline struct axon_inst fx_alu(unsigned int op, unsigned int rd, unsigned int ra,
+				      uint64_t imm)
+{
+	struct axon_inst i = fx_inst(AXON_OP_REG_ALU);
+
+	i.op0 = (uint8_t)op;
+	i.ctl.rd = (uint8_t)rd;
+	i.ctl.ra = (uint8_t)ra;
+	i.ctl.rb = AXON_SREG_NONE;
+	i.ctl.imm = imm;
+	return i;
+}
+
+static inline struct axon_inst fx_branch(unsigned int cond, unsigned int ra, uint64_t imm,
+					 uint32_t target)
+{
+	struct axon_inst i = fx_inst(AXON_OP_BRANCH);
+
+	i.op0 = (uint8_t)cond;
+	i.ctl.ra = (uint8_t)ra;
+	i.ctl.rb = AXON_SREG_NONE;
+	i.ctl.imm = imm;
+	i.ctl.target = target;
+	return i;
+}
+
+static inline struct axon_inst fx_mem(unsigned int opcode, unsigned int rd, uint64_t va,
+				      unsigned int dtype)
+{
+	struct axon_inst i = fx_inst(opcode);
+
+	i.ctl.rd = (uint8_t)rd;
+	i.ctl.ra = AXON_SREG_NONE;
+	i.ctl.rb = AXON_SREG_NONE;
+	i.ctl.imm = va;
+	i.ctl.dtype = (uint8_t)dtype;
+	return i;
+}
+
+/* @n neighbours in each of @nparts partitions. */
+static inline struct axon_ap fx_ap(unsigned int space, unsigned int dtype, unsigned int part,
+				   unsigned int nparts, uint32_t offset, unsigned int n)
+{
+	struct axon_ap ap = { .offset = offset, .space = (uint8_t)space, .dtype = (uint8_t)dtype,
+			      .part = (uint8_t)part, .nparts = (uint8_t)nparts,
+			      .step = { 0, 0, 0, 1 }, .count = { 1, 1, 1, (uint16_t)n } };
+
+	return ap;
+}
+
+/* @bytes neighbouring bytes from @src to @dst, each a virtual or a chip address. */
+static inline struct axon_dma_desc fx_desc(uint64_t dst, unsigned int dspace, uint64_t src,
+					   unsigned int sspace, uint32_t bytes)
+{
+	struct axon_dma_desc d = { .src = src, .dst = dst, .src_space = (uint8_t)sspace,
+				   .dst_space = (uint8_t)dspace, .src_dtype = AXON_DTYPE_UINT8,
+				   .dst_dtype = AXON_DTYPE_UINT8, .count = { 1, 1, 1, bytes },
+				   .src_step = { 0, 0, 0, 1 }, .dst_step = { 0, 0, 0, 1 } };
+
+	return d;
+}
+
+static inline struct axon_inst fx_dma(unsigned int queue, struct axon_dma_desc d)
+{
+	struct axon_inst i = fx_inst(AXON_OP_DMA);
+
+	i.op0 = (uint8_t)queue;
+	i.dma = d;
+	return i;
+}
+
+/* ---- programs ---- */
+
+static inline void fx_clear(struct fx *f)
+{
+	memset(f->count, 0, sizeof(f->count));
+}
+
+static inline void fx_emit(struct fx *f, unsigned int engine, struct axon_inst i)
+{
+	fx_poke(f, FX_CODE + engine * FX_CODE_SIZE + f->count[engine]++ * sizeof(i), &i, sizeof(i));
+}
+
+static inline void fx_program(struct fx *f)
+{
+	f->launch.program.magic = AXON_PROGRAM_MAGIC;
+	f->launch.program.version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
+	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++) {
+		f->launch.program.engine[e].count = f->count[e];
+		f->launch.program.engine[e].addr =
+			f->count[e] ? FX_CODE + e * FX_CODE_SIZE : 0;
+	}
+}
+
+/*
+ * Runs what was emitted. @slice: host nanoseconds (100 a look) of each axon_core_run(), 0: one.
+ * A launch that does not end in a million slices fails the test.
+ */
+static inline struct axon_launch_result fx_run(struct fx *f, uint64_t slice)
+{
+	struct axon_launch_result r;
+
+	fx_program(f);
+	assert_int_equal(axon_core_start(&f->card, 0, &f->launch), AXON_STATUS_OK);
+	assert_true(axon_core_busy(&f->card, 0));
+	for (f->slices = 1; f->slices < 1000000; f->slices++)
+		if (axon_core_run(&f->card, 0, slice ? f->time + slice : UINT64_MAX, &r)) {
+			assert_false(axon_core_busy(&f->card, 0));
+			return r;
+		}
+	fail_msg("launch does not end");
+	return r;
+}
+
+/* A program of one instruction. Return: how it ended. */
+static inline enum axon_status fx_one(struct fx *f, unsigned int engine, struct axon_inst i)
+{
+	fx_clear(f);
+	fx_emit(f, engine, i);
+	fx_emit(f, engine, fx_inst(AXON_OP_HALT));
+	return (enum axon_status)fx_run(f, 0).fault.status;
+}
+
+/* ---- randomness: the same everywhere ---- */
+
+static inline uint64_t fx_rand(uint64_t *s)
+{
+	uint64_t z = *s += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+static inline uint32_t fx_below(uint64_t *s, uint32_t n)
+{
+	return (uint32_t)(fx_rand(s) % n);
+}
+
+#endif /* AXON_TEST_CORE_FIXTURE_H */
