@@ -142,19 +142,21 @@ static void poll_inputs(struct axon_card *card)
 
 /* ---- mailbox SRAM: the host reads and writes it at the same time ---- */
 
+/* Acquire and release: what the firmware stores before an index is seen before the index. */
+
 static bool mbox_load(struct axon_card *card, uint32_t off, unsigned int size, uint32_t *value)
 {
 	uint8_t *at = card->mbox + off;
 
 	switch (size) {
 	case 1:
-		*value = atomic_load_explicit((_Atomic uint8_t *)at, memory_order_relaxed);
+		*value = atomic_load_explicit((_Atomic uint8_t *)at, memory_order_acquire);
 		return true;
 	case 2:
-		*value = atomic_load_explicit((_Atomic uint16_t *)at, memory_order_relaxed);
+		*value = atomic_load_explicit((_Atomic uint16_t *)at, memory_order_acquire);
 		return true;
 	}
-	*value = atomic_load_explicit((_Atomic uint32_t *)at, memory_order_relaxed);
+	*value = atomic_load_explicit((_Atomic uint32_t *)at, memory_order_acquire);
 	return true;
 }
 
@@ -164,13 +166,13 @@ static bool mbox_store(struct axon_card *card, uint32_t off, unsigned int size, 
 
 	switch (size) {
 	case 1:
-		atomic_store_explicit((_Atomic uint8_t *)at, value, memory_order_relaxed);
+		atomic_store_explicit((_Atomic uint8_t *)at, value, memory_order_release);
 		return true;
 	case 2:
-		atomic_store_explicit((_Atomic uint16_t *)at, value, memory_order_relaxed);
+		atomic_store_explicit((_Atomic uint16_t *)at, value, memory_order_release);
 		return true;
 	}
-	atomic_store_explicit((_Atomic uint32_t *)at, value, memory_order_relaxed);
+	atomic_store_explicit((_Atomic uint32_t *)at, value, memory_order_release);
 	return true;
 }
 

@@ -38,7 +38,7 @@ static inline void fw_advance(struct axon_card *card, uint64_t ns)
 	fw_run(card);
 }
 
-static int fw_setup(void **state)
+static inline int fw_setup(void **state)
 {
 	struct axon_card *card = fake_card_create();
 
