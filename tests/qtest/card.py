@@ -16,7 +16,7 @@ UAPI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../uapi")
 def constants():
     """Every plain #define and enumerator of the hardware contracts."""
     values = {}
-    for name in ("axon_hw.h", "axon_fw.h", "axon_mbox.h"):
+    for name in ("axon_hw.h", "axon_fw.h", "axon_mbox.h", "axon_isa.h"):
         with open(os.path.join(UAPI, name)) as header:
             text = header.read()
         for key, value in re.findall(r"^#define\s+(AXON_\w+)\s+(\(?[^/\n]+)", text, re.M) + \
@@ -109,6 +109,12 @@ class Card:
         self.vm.write(self.config + at + 8, control | 0x8000, 2)
         self.attach()
         self.seq = 0
+
+    def slot_power(self, on):
+        """The guest's part of native PCIe hot-plug: power controller and indicator."""
+        slot = self.port + self.vm.capability(self.port, 0x10) + 0x18
+        control = self.vm.read(slot, 2) & ~0x0700
+        self.vm.write(slot, control | (0x0100 if on else 0x0700), 2)
 
     def enable_msix(self, base):
         """Vector v writes v + 1 to RAM at base + 4 v."""

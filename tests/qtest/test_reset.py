@@ -70,24 +70,18 @@ class Reset(unittest.TestCase):
         self.start()
         self.check_works()
 
-    def slot_power(self, on):
-        """The guest's part of native PCIe hot-plug: power controller and indicator."""
-        slot = self.card.port + self.vm.capability(self.card.port, 0x10) + 0x18
-        control = self.vm.read(slot, 2) & ~0x0700
-        self.vm.write(slot, control | (0x0100 if on else 0x0700), 2)
-
     def test_unplug_under_load(self):
-        self.slot_power(True)
+        self.card.slot_power(True)
         for _ in range(3):
             load_with_copies(self.card)
             self.vm.qmp("device_del", id="card0")
-            self.slot_power(False)
+            self.card.slot_power(False)
             self.vm.wait_event("DEVICE_DELETED", device="card0")
             self.vm.events.clear()
             self.assertEqual(self.vm.read(self.card.config), 0xffffffff)
             self.assertEqual(self.vm.threads("axon/"), 0)
             self.vm.qmp("device_add", driver="axon", id="card0", bus="rp0", hbm="hbm0")
-            self.slot_power(True)
+            self.card.slot_power(True)
             wait_until(lambda: self.vm.threads("axon/") == 1, "the new card's thread")
             self.card = Card(self.vm)
             self.start()
