@@ -69,7 +69,8 @@ class Launch(unittest.TestCase):
         self.check_works()
 
     def test_store(self):
-        mov = inst("REG_ALU", op0=C["AXON_RALU_MOV"], rd=9, ra=NONE, rb=NONE, imm=0x1122334455667788)
+        mov = inst("REG_ALU", op0=C["AXON_RALU_MOV"], rd=9, ra=NONE, rb=NONE,
+                   imm=0x1122334455667788)
         store = inst("REG_STORE", rd=9, ra=C["AXON_SREG_ARGS"], rb=NONE, imm=8,
                      dtype=C["AXON_DTYPE_UINT64"])
         self.assertEqual(self.status([mov, store, HALT]), C["AXON_STATUS_OK"])

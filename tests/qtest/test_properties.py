@@ -36,7 +36,8 @@ class Properties(unittest.TestCase):
 
     def test_refused_at_run_time(self):
         with Machine(card_args(0)) as vm:
-            vm.qmp("object-add", **{"qom-type": "memory-backend-memfd", "id": "m", "size": 64 << 20})
+            vm.qmp("object-add", **{"qom-type": "memory-backend-memfd", "id": "m",
+                                    "size": 64 << 20})
             for _ in range(20):
                 with self.assertRaises(RuntimeError):
                     vm.qmp("device_add", driver="axon", bus="rp0", hbm="m", cores=0, addr="1")
