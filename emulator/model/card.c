@@ -562,10 +562,10 @@ void axon_card_destroy(struct axon_card *card)
 	if (card->ctrl)
 		axon_ctrl_destroy(card);
 	axon_queues_destroy(card);
+	axon_mmu_destroy(card);
 	for (uint32_t c = 0; c < card->cfg.cores; c++)
 		if (card->core[c])
 			axon_core_destroy(card, c);
-	axon_mmu_destroy(card);
 	if (card->hbm_own)
 		munmap(card->hbm, card->cfg.hbm_size);
 	if (card->mbox_own)

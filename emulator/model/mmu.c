@@ -499,6 +499,7 @@ enum axon_p_result axon_mmu_disable(struct axon_card *card, uint32_t asid)
 		return AXON_P_BUSY;
 	space_drop(card, asid);
 	card->mmu->space[asid].enabled = false;
+	axon_core_forget(card, asid);
 	return AXON_P_OK;
 }
 
@@ -531,6 +532,7 @@ void axon_mmu_reset(struct axon_card *card)
 		sys_drop(card, &card->mmu->space[asid]);
 		card->mmu->space[asid].gen++;
 		card->mmu->space[asid].enabled = false;
+		axon_core_forget(card, asid);
 	}
 	for (uint32_t i = 0; i < TLB_ENTRIES; i++)
 		memset(card->mmu->tlb[i].tag, 0xff, sizeof(card->mmu->tlb[i].tag));

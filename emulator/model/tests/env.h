@@ -98,6 +98,7 @@ struct fake_core {
  * @core: cores
  * @order: queues in the order their launches were started
  * @orders: number of them
+ * @forgotten: address spaces given to axon_core_forget(), one bit each
  * @fault: last fault record
  * @faults: number of them
  * @boots: calls of axon_boot(), which sets READY
@@ -108,6 +109,7 @@ struct fakes {
 	struct fake_core core[AXON_MAX_CORES];
 	uint32_t order[64];
 	unsigned int orders;
+	uint64_t forgotten;
 	struct axon_fault fault;
 	unsigned int faults;
 	unsigned int boots;

@@ -63,6 +63,11 @@ void axon_core_abort(struct axon_card *card, uint32_t index)
 	fakes.core[index].aborts++;
 }
 
+void axon_core_forget(struct axon_card *card, uint32_t asid)
+{
+	fakes.forgotten |= 1ull << asid;
+}
+
 int axon_ctrl_create(struct axon_card *card)
 {
 	card->ctrl = (struct axon_ctrl *)&fakes;

@@ -30,7 +30,7 @@
  * @cond: either has become true
  * @work: wake() was called since the card thread last looked
  * @stop: the card thread shall end
- * @poll_ns: how long the thread polls before it sleeps
+ * @poll_ns: how long the thread polls before it sleeps (any thread, atomic)
  * @sleeps: how often it slept (any thread, atomic)
  * @irqs: interrupts by vector (any thread, atomic)
  * @maps: mappings of the bus not given back (card thread)
@@ -45,7 +45,7 @@ struct host {
 	pthread_cond_t cond;
 	bool work;
 	bool stop;
-	uint64_t poll_ns;
+	_Atomic uint64_t poll_ns;
 	_Atomic unsigned int sleeps;
 	_Atomic unsigned int irqs[AXON_NUM_VECTORS];
 	int maps;

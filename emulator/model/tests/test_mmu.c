@@ -268,7 +268,9 @@ static void spaces(void **state)
 	assert_int_equal(axon_mmu_disable(card, 5), AXON_P_NOT_FOUND);
 	assert_int_equal(axon_mmu_invalidate(card, 5), AXON_P_NOT_FOUND);
 	assert_int_equal(axon_mmu_disable(card, UINT32_MAX), AXON_P_BAD_ID);
+	fakes.forgotten = 0;
 	assert_int_equal(axon_mmu_disable(card, 3), AXON_P_OK);
+	assert_true(fakes.forgotten == 1u << 3);
 	assert_int_equal(probe(f, VA, AXON_ACCESS_READ), AXON_STATUS_FAULT_UNMAPPED);
 }
 
