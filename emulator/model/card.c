@@ -334,6 +334,7 @@ void axon_card_reset(struct axon_card *card)
 	atomic_store(&card->stage, AXON_STAGE_RESETTING);
 	axon_ctrl_reset(card);
 	axon_queues_reset(card);
+	axon_vectors_reset(card);
 	axon_mmu_reset(card);
 	registers_reset(card);
 	card->ctrl_next = 0;
@@ -449,7 +450,7 @@ int axon_card_set(struct axon_card *card, enum axon_card_knob knob, int64_t valu
 	int ret;
 
 	if (knob == AXON_KNOB_DROP_IRQ)
-		return axon_queues_drop_irq(card, value);
+		return axon_vectors_drop(card, value);
 	ret = axon_ctrl_set(card, knob, value);
 	if (ret)
 		return ret;
@@ -523,6 +524,8 @@ static int parts_create(struct axon_card *card)
 	for (uint32_t c = 0; !ret && c < card->cfg.cores; c++)
 		ret = axon_core_create(card, c);
 	if (!ret)
+		ret = axon_vectors_create(card);
+	if (!ret)
 		ret = axon_queues_create(card);
 	if (!ret)
 		ret = axon_ctrl_create(card);
@@ -562,6 +565,7 @@ void axon_card_destroy(struct axon_card *card)
 	if (card->ctrl)
 		axon_ctrl_destroy(card);
 	axon_queues_destroy(card);
+	axon_vectors_destroy(card);
 	axon_mmu_destroy(card);
 	for (uint32_t c = 0; c < card->cfg.cores; c++)
 		if (card->core[c])

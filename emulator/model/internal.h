@@ -8,7 +8,8 @@
  *   ctrl.c   the control core's memory map and peripherals, fault FIFO, watchdog
  *   sensors.c  power, temperature, energy and error counters, as the peripherals show them
  *   mmu.c    page-table walks, TLB, DMA mappings
- *   queue.c  rings, commands, completions, interrupts, choice of what runs on a core
+ *   queue.c  rings, commands, completions, choice of what runs on a core
+ *   vector.c interrupts of queues and their moderation
  *   core.c   a launch: sequencers, semaphores, discrete-event order, registers
  *   engine_*.c, dma.c  what instructions and descriptors do
  *   math*.c  arithmetic, the same bits on every host
@@ -32,6 +33,7 @@
 
 struct axon_mmu;	/* mmu.c */
 struct axon_queues;	/* queue.c */
+struct axon_vectors;	/* vector.c */
 struct axon_core;	/* core.c */
 struct axon_ctrl;	/* ctrl.c */
 
@@ -46,6 +48,7 @@ struct axon_ctrl;	/* ctrl.c */
  * @mbox_own: @mbox was allocated by the card
  * @mmu: translation
  * @queues: rings
+ * @vectors: interrupts of queues
  * @core: cores, cfg.cores of them
  * @ctrl: control core
  * @boot_addr: AXON_REG_BOOT_ADDR (any thread, atomic)
@@ -76,6 +79,7 @@ struct axon_card {
 	bool mbox_own;
 	struct axon_mmu *mmu;
 	struct axon_queues *queues;
+	struct axon_vectors *vectors;
 	struct axon_core *core[AXON_MAX_CORES];
 	struct axon_ctrl *ctrl;
 	_Atomic uint64_t boot_addr;
@@ -230,8 +234,20 @@ enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core);
 bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns);
 /* As axon_card_prepare_sleep() for the rings. */
 bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns);
+
+/* ---- vector.c ---- */
+
+int axon_vectors_create(struct axon_card *card);
+void axon_vectors_destroy(struct axon_card *card);
+void axon_vectors_reset(struct axon_card *card);
+/* A completion was written on vector @v; @wanted: its reader asks for an interrupt. */
+void axon_vector_completion(struct axon_card *card, uint32_t v, bool wanted);
+/* Raises what was held back until @now. */
+void axon_vectors_flush(struct axon_card *card, uint64_t now);
+/* now_ns() by which to flush, UINT64_MAX if nothing is held back. */
+uint64_t axon_vectors_deadline(const struct axon_card *card);
 /* AXON_KNOB_DROP_IRQ; any thread. 0 or -EINVAL. */
-int axon_queues_drop_irq(struct axon_card *card, int64_t count);
+int axon_vectors_drop(struct axon_card *card, int64_t count);
 
 /* ---- ctrl.c, boot.c ---- */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * queue.c - rings: commands are fetched, run and completed here, interrupts raised.
+ * queue.c - rings: commands are fetched, run and completed here.
  *
  * Rings and their state pages are memory of the host or of a guest's user, who may write anything
  * into them at any time: indices are compared by difference, a command is copied once and only the
@@ -101,115 +101,24 @@ struct sched {
 };
 
 /**
- * struct vector - moderation of an interrupt vector
- * @last: now_ns() of the last interrupt while moderated
- * @due: @held: when it will be raised at the latest
- * @waiting: @held: completions it stands for
- * @held: an interrupt is being held back
- */
-struct vector {
-	uint64_t last;
-	uint64_t due;
-	uint32_t waiting;
-	bool held;
-};
-
-/**
- * struct axon_queues - all rings of a card; the card thread's alone, but for @drop_irq
+ * struct axon_queues - all rings of a card; the card thread's alone
  * @queue: by id
  * @active: ids in use
  * @actives: number of them
  * @sched: by core
- * @vector: by vector
- * @held: number of vectors that hold an interrupt back
  * @announced: sq_event says that the card sleeps
- * @drop_irq: interrupts still to be dropped (any thread, atomic)
  */
 struct axon_queues {
 	struct queue queue[AXON_MAX_QUEUES];
 	uint16_t active[AXON_MAX_QUEUES];
 	uint32_t actives;
 	struct sched sched[AXON_MAX_CORES];
-	struct vector vector[AXON_NUM_VECTORS];
-	uint32_t held;
 	bool announced;
-	_Atomic uint64_t drop_irq;
 };
 
 static uint64_t now_ns(struct axon_card *card)
 {
 	return card->ops.now_ns(card->opaque);
-}
-
-/* ---- interrupts ---- */
-
-static bool irq_dropped(struct axon_queues *qs)
-{
-	uint64_t left = atomic_load_explicit(&qs->drop_irq, memory_order_relaxed);
-
-	while (left)
-		if (atomic_compare_exchange_weak(&qs->drop_irq, &left, left - 1))
-			return true;
-	return false;
-}
-
-static void irq_raise(struct axon_card *card, uint32_t v, uint64_t now)
-{
-	struct axon_queues *qs = card->queues;
-	struct vector *vec = &qs->vector[v];
-
-	qs->held -= vec->held;
-	vec->held = false;
-	vec->waiting = 0;
-	vec->last = now;
-	if (!irq_dropped(qs))
-		card->ops.irq(card->opaque, v);
-}
-
-/* A completion was written; @wanted: its reader asks for an interrupt. */
-static void irq_completion(struct axon_card *card, uint32_t v, bool wanted)
-{
-	struct vector *vec = &card->queues->vector[v];
-	uint32_t mod, count;
-	uint64_t now, gap;
-
-	if (!wanted && !vec->held)
-		return;
-	mod = atomic_load_explicit(&card->msix_mod[v], memory_order_relaxed);
-	gap = (uint64_t)(mod & AXON_MOD_USEC_MASK) * 1000;
-	count = mod >> AXON_MOD_COUNT_SHIFT;
-	if (!gap) {
-		irq_raise(card, v, vec->last);
-		return;
-	}
-	vec->waiting++;
-	if (vec->held && (!count || vec->waiting < count))
-		return;
-	now = now_ns(card);
-	if (now - vec->last >= gap || (count && vec->waiting >= count)) {
-		irq_raise(card, v, now);
-		return;
-	}
-	vec->held = true;
-	vec->due = vec->last + gap;
-	card->queues->held++;
-}
-
-static void irq_flush(struct axon_card *card, uint64_t now)
-{
-	struct axon_queues *qs = card->queues;
-
-	for (uint32_t v = 0; qs->held && v < AXON_NUM_VECTORS; v++)
-		if (qs->vector[v].held && now >= qs->vector[v].due)
-			irq_raise(card, v, now);
-}
-
-int axon_queues_drop_irq(struct axon_card *card, int64_t count)
-{
-	if (count < 0)
-		return -EINVAL;
-	atomic_store(&card->queues->drop_irq, (uint64_t)count);
-	return 0;
 }
 
 /* ---- memory of a ring ---- */
@@ -332,7 +241,7 @@ static void queue_fail(struct axon_card *card, struct queue *q, struct axon_faul
 	axon_ctrl_push_fault(card, &fault);
 	atomic_store_explicit(&card->ctrl_kick, 1, memory_order_relaxed);
 	/* Whoever waits must learn of it, whatever completion it waits for. */
-	irq_completion(card, q->p.vector, true);
+	axon_vector_completion(card, q->p.vector, true);
 }
 
 /* The ring itself is at fault; no completion can be written. */
@@ -376,8 +285,8 @@ static void cmd_done(struct axon_card *card, struct queue *q, uint64_t cycles, u
 	/* The completion is out before the event index is read: pairs with the reader's barrier. */
 	atomic_thread_fence(memory_order_seq_cst);
 	event = load_relaxed(&q->state->cq_event);
-	irq_completion(card, q->p.vector,
-		       axon_ring_needs_event(event, q->cq_tail, q->cq_tail - 1));
+	axon_vector_completion(card, q->p.vector,
+			       axon_ring_needs_event(event, q->cq_tail, q->cq_tail - 1));
 }
 
 /* ---- commands ---- */
@@ -731,8 +640,8 @@ bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
 	uint32_t steps = 0;
 
 	take_up(card);
-	if (qs->held)
-		irq_flush(card, now_ns(card));
+	if (axon_vectors_deadline(card) != UINT64_MAX)
+		axon_vectors_flush(card, now_ns(card));
 	for (;;) {
 		bool more = false, long_work = false;
 
@@ -753,7 +662,7 @@ bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
 			uint64_t now = now_ns(card);
 
 			steps = 0;
-			irq_flush(card, now);
+			axon_vectors_flush(card, now);
 			if (now >= deadline_ns)
 				return true;
 		}
@@ -783,9 +692,7 @@ bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns)
 		if (!q->stopped && load_relaxed(&q->state->sq_tail) != q->head)
 			return false;
 	}
-	for (uint32_t v = 0; v < AXON_NUM_VECTORS; v++)
-		if (qs->vector[v].held && qs->vector[v].due < *deadline_ns)
-			*deadline_ns = qs->vector[v].due;
+	*deadline_ns = axon_vectors_deadline(card);
 	return true;
 }
 
@@ -866,7 +773,7 @@ static void queue_end(struct axon_card *card, struct queue *q)
 	store_release(&q->state->status, (uint32_t)AXON_STATUS_QUEUE_GONE);
 	if (q->work != WORK_NONE &&
 	    cqe_post(card, q, 0, 0, AXON_STATUS_QUEUE_GONE, &addr) == AXON_STATUS_OK)
-		irq_completion(card, q->p.vector, true);
+		axon_vector_completion(card, q->p.vector, true);
 }
 
 enum axon_p_result axon_queue_destroy(struct axon_card *card, uint32_t id)
@@ -924,11 +831,8 @@ void axon_queues_reset(struct axon_card *card)
 		atomic_store(&stats->flops, 0);
 	}
 	memset(qs->queue, 0, sizeof(qs->queue));
-	memset(qs->vector, 0, sizeof(qs->vector));
 	qs->actives = 0;
-	qs->held = 0;
 	qs->announced = false;
-	atomic_store(&qs->drop_irq, 0);
 }
 
 int axon_queues_create(struct axon_card *card)
