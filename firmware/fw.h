@@ -72,10 +72,16 @@ void mbox_serve(void);
 uint32_t mbox_requests(void);
 
 /* request.c */
+/**
+ * struct reply - what a request is answered with
+ * @status: an &enum axon_mbox_status
+ * @length: bytes of @data in use, a multiple of 4
+ * @data: the rest of it is not sent
+ */
 struct reply {
-	uint32_t status;		/* enum axon_mbox_status */
-	uint16_t length;
-	uint8_t data[sizeof(((struct axon_mbox_msg *)0)->data)];
+	uint32_t status;
+	uint32_t length;
+	uint32_t data[sizeof(((struct axon_mbox_msg *)0)->data) / 4];
 };
 void request_run(const struct axon_mbox_msg *request, struct reply *reply);
 

@@ -5,8 +5,6 @@
  * Takes requests while there is room for their responses. Our own indices live in RAM; the
  * mailbox holds copies for the host, which are never read back.
  */
-#include <string.h>
-
 #include "fw.h"
 
 #define MSG_WORDS	(sizeof(struct axon_mbox_msg) / 4)
@@ -44,31 +42,34 @@ static void take(struct axon_mbox_msg *msg)
 	mbox->req_head = ++head;
 }
 
-static void answer(const struct axon_mbox_msg *msg)
+static void answer(const struct axon_mbox_msg *request, const struct reply *reply)
 {
-	volatile uint32_t *dst = (volatile uint32_t *)&mbox->response[tail % AXON_MBOX_SLOTS];
-	const uint32_t *src = (const uint32_t *)msg;
+	volatile struct axon_mbox_msg *msg = &mbox->response[tail % AXON_MBOX_SLOTS];
+	volatile uint32_t *data = (volatile uint32_t *)msg->data;
 	unsigned int i;
 
-	for (i = 0; i < MSG_WORDS; i++)
-		dst[i] = src[i];
+	msg->seq = request->seq;
+	msg->type = request->type;
+	msg->length = reply->length;
+	msg->status = reply->status;
+	msg->reserved = 0;
+	for (i = 0; i < reply->length / 4; i++)
+		data[i] = reply->data[i];
+	for (; i < sizeof(msg->data) / 4; i++)
+		data[i] = 0;
 	fence();
 	mbox->resp_tail = ++tail;
 }
 
 static void serve_one(void)
 {
-	struct axon_mbox_msg msg;
+	/* Aligned for the 64-bit members of the data. */
+	struct axon_mbox_msg request __attribute__((aligned(8)));
 	struct reply reply;
 
-	take(&msg);
-	memset(&reply, 0, sizeof(reply));
-	request_run(&msg, &reply);
-	msg.status = reply.status;
-	msg.length = reply.length;
-	msg.reserved = 0;
-	memcpy(msg.data, reply.data, sizeof(msg.data));
-	answer(&msg);
+	take(&request);
+	request_run(&request, &reply);
+	answer(&request, &reply);
 }
 
 /* Are the host's indices possible? If not, nothing is served until they are. */

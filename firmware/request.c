@@ -144,6 +144,7 @@ static const struct {
 
 static uint32_t check(const struct axon_mbox_msg *msg)
 {
+	const uint32_t *words = (const uint32_t *)msg->data;
 	unsigned int i;
 
 	if (msg->type >= NUM_TYPES || !types[msg->type].run)
@@ -152,19 +153,19 @@ static uint32_t check(const struct axon_mbox_msg *msg)
 		return AXON_MBOX_BAD_LENGTH;
 	if (!msg->seq || msg->status || msg->reserved)
 		return AXON_MBOX_BAD_PARAM;
-	for (i = msg->length; i < sizeof(msg->data); i++) {
-		if (msg->data[i])
+	/* Every type's length is a multiple of 4. */
+	for (i = msg->length / 4; i < sizeof(msg->data) / 4; i++) {
+		if (words[i])
 			return AXON_MBOX_BAD_PARAM;
 	}
 	return AXON_MBOX_OK;
 }
 
+/* @request lies in our memory, aligned to 8 bytes. */
 void request_run(const struct axon_mbox_msg *request, struct reply *reply)
 {
-	/* The message's data starts at offset 16 of it; the copy here is aligned for 64 bits. */
-	struct axon_mbox_msg msg __attribute__((aligned(8))) = *request;
-
-	reply->status = check(&msg);
+	reply->length = 0;
+	reply->status = check(request);
 	if (reply->status == AXON_MBOX_OK)
-		types[msg.type].run(msg.data, reply);
+		types[request->type].run(request->data, reply);
 }
