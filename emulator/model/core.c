@@ -655,14 +655,12 @@ bool axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
 		   struct axon_launch_result *result)
 {
 	struct axon_core *c = card->core[index];
-	uint64_t begin = card->ops.now_ns(card->opaque);
 	uint32_t rounding = axon_math_enter();
 	bool ended;
 
 	drop_windows(c);
 	ended = run_steps(c, deadline_ns);
 	axon_math_leave(rounding);
-	stat_add(&c->stats.busy_ns, card->ops.now_ns(card->opaque) - begin);
 	stat_add(&c->stats.flops, c->flops - c->result_flops);
 	c->result_flops = c->flops;
 	if (!ended)
