@@ -29,7 +29,8 @@ static void check(bool ok, const char *what)
 }
 
 /* One command at a time; @pause_ns between them lets the card fall asleep. */
-static void round_trips(struct host *h, const char *name, uint32_t count, uint64_t pause_ns)
+static void round_trips(struct host *h, const char *name, struct axon_cmd cmd, uint32_t count,
+			uint64_t pause_ns)
 {
 	uint64_t *ns = calloc(count, sizeof(*ns)), sum = 0;
 	struct host_queue q;
@@ -43,8 +44,8 @@ static void round_trips(struct host *h, const char *name, uint32_t count, uint64
 		while (host_now_ns() - start < pause_ns)
 			;
 		start = host_now_ns();
-		host_submit(&q, nop);
-		check(host_complete(&q, &cqe), "completion");
+		host_submit(&q, cmd);
+		check(host_complete(&q, &cqe) && !cqe.status, "completion");
 		ns[i] = host_now_ns() - start;
 		sum += ns[i];
 	}
@@ -54,6 +55,26 @@ static void round_trips(struct host *h, const char *name, uint32_t count, uint64
 	       (unsigned long)(sum / count), q.doorbells, count);
 	host_call(h, AXON_MBOX_QUEUE_DESTROY, &id, sizeof(id), NULL);
 	free(ns);
+}
+
+static void copies(struct host *h, const char *name, uint64_t src, uint64_t size, uint32_t count)
+{
+	struct axon_mbox_queue_id id = { .queue = 0 };
+	struct axon_cmd cmd = { .opcode = AXON_CMD_COPY, .copy = {
+		.dst = HOST_HBM_VA + (32ull << 20), .src = src, .size = size } };
+	struct host_queue q;
+	struct axon_cqe cqe;
+	uint64_t start;
+
+	check(host_queue_create(&q, h, 0, 0, 64) == AXON_MBOX_OK, "queue");
+	start = host_now_ns();
+	for (uint32_t i = 0; i < count; i++) {
+		host_submit(&q, cmd);
+		check(host_complete(&q, &cqe) && !cqe.status, "completion");
+	}
+	printf("%-28s %.2f GB/s\n", name,
+	       (double)size * count / (double)(host_now_ns() - start));
+	host_call(h, AXON_MBOX_QUEUE_DESTROY, &id, sizeof(id), NULL);
 }
 
 static void throughput(struct host *h, uint32_t batch, uint32_t count)
@@ -144,8 +165,13 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	h = host_start(argv[1], 50000);
-	round_trips(h, "NOP, card polls", 200000, 0);
-	round_trips(h, "NOP, card sleeps", 2000, 300000);
+	round_trips(h, "NOP, card polls", nop, 200000, 0);
+	round_trips(h, "NOP, card sleeps", nop, 2000, 300000);
+	round_trips(h, "LAUNCH of NOPs, card polls", (struct axon_cmd){
+		.opcode = AXON_CMD_LAUNCH, .launch.program = host_program(h, AXON_OP_NOP) },
+		100000, 0);
+	copies(h, "COPY of 1 MiB, bus to HBM", HOST_BUS_VA + (2 << 20), 1 << 20, 1000);
+	copies(h, "COPY of 16 MiB in HBM", HOST_HBM_VA, 16 << 20, 100);
 	throughput(h, 128, 2000000);
 	h->poll_ns = 0;
 	alone(h, 5000);

@@ -9,6 +9,7 @@
 
 #define IMAGE_HBM	(1ull << 20)
 #define TABLES_HBM	(4ull << 20)
+#define PROGRAM_HBM	(16ull << 20)
 #define WAIT_NS		10000000000ull
 
 #define must(cond) do { \
@@ -325,4 +326,33 @@ bool host_complete(struct host_queue *q, struct axon_cqe *cqe)
 	q->head++;
 	__atomic_store_n(&q->state->cq_head, q->head, __ATOMIC_RELEASE);
 	return true;
+}
+
+uint64_t host_program(struct host *h, uint8_t opcode)
+{
+	uint8_t *hbm = axon_card_hbm(h->card);
+	struct axon_program *program = (void *)(hbm + PROGRAM_HBM);
+	struct axon_inst *inst = (void *)(hbm + PROGRAM_HBM + AXON_PAGE_SIZE);
+
+	memset(program, 0, sizeof(*program));
+	program->magic = AXON_PROGRAM_MAGIC;
+	program->version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
+	memset(inst, 0, 2 * sizeof(*inst));
+	for (int i = 0; i < 2; i++) {
+		inst[i].wait_reg = AXON_SREG_NONE;
+		for (unsigned int p = 0; p < AXON_NUM_PATCHES; p++)
+			inst[i].patch[p].reg = AXON_SREG_NONE;
+	}
+	inst[0].opcode = opcode;
+	if (opcode == AXON_OP_BRANCH) {
+		inst[0].op0 = AXON_COND_ALWAYS;
+		inst[0].ctl.rd = AXON_SREG_NONE;
+		inst[0].ctl.ra = AXON_SREG_NONE;
+		inst[0].ctl.rb = AXON_SREG_NONE;
+	}
+	inst[1].opcode = AXON_OP_HALT;
+	for (int e = 0; e < AXON_NUM_ENGINES; e++)
+		program->engine[e] = (struct axon_stream){
+			.addr = HOST_HBM_VA + PROGRAM_HBM + AXON_PAGE_SIZE, .count = 2 };
+	return HOST_HBM_VA + PROGRAM_HBM;
 }

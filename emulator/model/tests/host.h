@@ -91,4 +91,10 @@ void host_submit(struct host_queue *q, struct axon_cmd cmd);
 /* Waits for the next completion, at most ten seconds. */
 bool host_complete(struct host_queue *q, struct axon_cqe *cqe);
 
+/*
+ * Puts a program into HBM: on every engine one instruction @opcode, AXON_OP_NOP or _BRANCH to itself,
+ * then HALT. Return: its virtual address.
+ */
+uint64_t host_program(struct host *h, uint8_t opcode);
+
 #endif /* AXON_MODEL_TESTS_HOST_H */

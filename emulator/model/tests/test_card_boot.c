@@ -12,8 +12,6 @@
 
 #include "host.h"
 
-#define PROGRAM_HBM	(16ull << 20)
-
 static const char *image;
 static const struct axon_cmd nop;
 
@@ -75,42 +73,12 @@ static void copy(void **state)
 	assert_memory_equal(hbm + (20 << 20) + 100015, h->bus + (2 << 20) + 100010, 199990);
 }
 
-/* A stream of @opcode, then HALT, on every engine; NOP or an endless branch. */
-static uint64_t make_program(struct host *h, uint8_t opcode)
-{
-	uint8_t *hbm = axon_card_hbm(h->card);
-	struct axon_program *program = (void *)(hbm + PROGRAM_HBM);
-	struct axon_inst *inst = (void *)(hbm + PROGRAM_HBM + AXON_PAGE_SIZE);
-
-	memset(program, 0, sizeof(*program));
-	program->magic = AXON_PROGRAM_MAGIC;
-	program->version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
-	memset(inst, 0, 2 * sizeof(*inst));
-	for (int i = 0; i < 2; i++) {
-		inst[i].wait_reg = AXON_SREG_NONE;
-		for (unsigned int p = 0; p < AXON_NUM_PATCHES; p++)
-			inst[i].patch[p].reg = AXON_SREG_NONE;
-	}
-	inst[0].opcode = opcode;
-	if (opcode == AXON_OP_BRANCH) {
-		inst[0].op0 = AXON_COND_ALWAYS;
-		inst[0].ctl.rd = AXON_SREG_NONE;
-		inst[0].ctl.ra = AXON_SREG_NONE;
-		inst[0].ctl.rb = AXON_SREG_NONE;
-	}
-	inst[1].opcode = AXON_OP_HALT;
-	for (int e = 0; e < AXON_NUM_ENGINES; e++)
-		program->engine[e] = (struct axon_stream){
-			.addr = HOST_HBM_VA + PROGRAM_HBM + AXON_PAGE_SIZE, .count = 2 };
-	return HOST_HBM_VA + PROGRAM_HBM;
-}
-
 static void launch(void **state)
 {
 	struct host *h = *state;
 	struct host_queue q;
 	struct axon_cqe cqe;
-	uint64_t program = make_program(h, AXON_OP_NOP);
+	uint64_t program = host_program(h, AXON_OP_NOP);
 
 	assert_int_equal(host_queue_create(&q, h, 0, 1, 16), AXON_MBOX_OK);
 	for (int i = 0; i < 5; i++) {
@@ -131,7 +99,7 @@ static void endless_launch(void **state)
 	struct host *h = *state;
 	struct axon_mbox *m = axon_card_mbox(h->card);
 	struct axon_mbox_core kill = { .core = 1, .queue = 2 };
-	uint64_t program = make_program(h, AXON_OP_BRANCH);
+	uint64_t program = host_program(h, AXON_OP_BRANCH);
 	struct host_queue q, other;
 	struct axon_cqe cqe;
 
