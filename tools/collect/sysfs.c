@@ -69,7 +69,7 @@ static int add_card(const struct collect_source *src, struct collect_reading *r,
 /* Is this entry of /sys/class/accel one of ours? */
 static int look_at(const struct collect_source *src, struct collect_reading *r, const char *name)
 {
-	char device[512], path[600], text[4096], driver[64], bdf[64];
+	char device[512], path[600], text[4096], driver[64], bdf[32];
 	unsigned int index;
 	char rest;
 
