@@ -54,10 +54,10 @@ enum axon_mbox_status {
 	AXON_MBOX_OK = 0,
 	AXON_MBOX_BAD_TYPE = 1,
 	AXON_MBOX_BAD_LENGTH = 2,
-	AXON_MBOX_BAD_ID = 3,		/* no such address space, queue or core */
+	AXON_MBOX_BAD_ID = 3,		/* the card can have no such address space, queue or core */
 	AXON_MBOX_BAD_PARAM = 4,
 	AXON_MBOX_BUSY = 5,		/* in use; free what uses it first */
-	AXON_MBOX_NOT_FOUND = 6,	/* e.g. CORE_RESET: that queue does not run there */
+	AXON_MBOX_NOT_FOUND = 6,	/* not in use; CORE_RESET: that queue does not run there */
 };
 
 /**

@@ -559,7 +559,10 @@ uint64_t axon_ctrl_deadline(struct axon_card *card)
 	if (!ctrl->running)
 		return NEVER;
 	if (!ctrl->stalled) {
-		poll_inputs(card);
+		/* The doorbell is only looked at: axon_ctrl_run() takes it. */
+		if (atomic_load(&card->mbox_rung))
+			return 0;
+		update_lines(card);
 		if (!axon_rv32_waiting(ctrl->cpu) || axon_rv32_wakeable(ctrl->cpu))
 			return 0;
 		if (axon_rv32_irq_enabled(ctrl->cpu, AXON_RV32_IRQ_TIMER) && ctrl->mtimecmp < when)

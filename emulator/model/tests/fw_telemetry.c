@@ -132,9 +132,13 @@ static void deadline(void **state)
 	assert_int_equal(axon_ctrl_deadline(card), 0);
 	fw_run(card);
 	assert_true(axon_ctrl_deadline(card) > when);
-	/* the doorbell makes it run at once */
+	/* the doorbell makes it run at once, and asking for the deadline does not take it */
 	atomic_store(&card->mbox_rung, 1);
 	assert_int_equal(axon_ctrl_deadline(card), 0);
+	assert_int_equal(card->mbox_rung, 1);
+	fw_run(card);
+	assert_int_equal(card->mbox_rung, 0);
+	assert_true(axon_ctrl_deadline(card) > fake.now);
 }
 
 static void log_text(void **state)
