@@ -47,6 +47,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct axc_program;
 struct axc_tensor;
 struct axc_tile;
@@ -353,6 +355,8 @@ void axc_store(struct axc_program *p, enum axon_engine e, unsigned int queue, st
 
 /* ---- operators: activations as columns ------------------------------------------------------- */
 
+/* Operators are used outside loops. They take DMA queues 0..4 on sync and 5, 6 on gpsimd. */
+
 /**
  * struct axc_column - an activation vector on chip
  * @tile: fp32 [@parts][@cols]
@@ -414,11 +418,11 @@ void axc_op_logits(struct axc_program *p, struct axc_tensor *logits, struct axc_
  * @n_kv_heads: key/value heads, a divisor of @n_heads; at most 128 query heads to one of them
  * @head_size: even, at most 128
  * @seq_len: positions of the cache
- * @theta: base of the rotary embedding (10000)
+ * @theta: base of the rotary embedding; 0 means 10000
  * @k_cache: fp32 [layers][n_kv_heads * head_size][seq_len]
  * @v_cache: fp32 [layers][seq_len][n_kv_heads * head_size]
- * @pos: tensor of one u32, below @seq_len (else the launch ends with a DMA error). Positions from
- *	@pos on are not used, but must not hold NaN or infinity: clear a new cache
+ * @pos: tensor of one u32, below @seq_len (else the launch ends with a DMA error). What the caches
+ *	hold from position @pos on is not used
  */
 struct axc_attention {
 	uint32_t n_heads;
@@ -528,12 +532,15 @@ struct axc_llama_weights {
  *
  * A launch takes token number "pos" of a sequence, updates the caches and gives the logits of the
  * next token and the most likely one. A token outside the vocabulary or a position outside the
- * caches ends the launch with a DMA error. Clear the caches before the first sequence.
+ * caches ends the launch with a DMA error. A sequence starts with position 0; what the caches hold
+ * from "pos" on is not used, so they need not be cleared.
  *
  * Return: 0, -EINVAL, -ENOSPC, -ENOMEM.
  */
 int axc_llama_decode(const struct axc_llama_config *config, const struct axc_llama_weights *weights,
 		     struct axc_program **program);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
