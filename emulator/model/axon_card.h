@@ -54,7 +54,8 @@ enum axon_card_log_level { AXON_CARD_ERROR = 0, AXON_CARD_WARN = 1, AXON_CARD_IN
  * @irq: raise MSI-X vector @vector (edge). Called by the card thread and, for vector 0, by
  *	axon_card_write(); must not call back into the card
  * @wake: the card has work: the card thread must call axon_card_run(). Called by
- *	axon_card_write() and axon_card_doorbell() in any thread; must not call back
+ *	axon_card_write(), axon_card_doorbell() and axon_card_set() in any thread; must not call
+ *	back
  * @now_ns: monotonic time of the host in nanoseconds; drives the firmware's clock, interrupt
  *	moderation and busy counters, never a result or a cycle count
  * @log: one line for the operator of the emulator, no newline; may be NULL

@@ -2,9 +2,9 @@
 /*
  * card.c - the card's outside: registers, reset, the slice loop.
  *
- * Registers are read and written by any thread while the card thread works, so everything they touch
- * is atomic and nothing here waits. What a register asks for (boot, reset, a doorbell) is taken up by
- * axon_card_run() on the card thread.
+ * Registers are read and written by any thread while the card thread works, so everything they
+ * touch is atomic and nothing here waits. What a register asks for (boot, reset, a doorbell) is
+ * taken up by axon_card_run() on the card thread.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -3,9 +3,9 @@
  * mmu.c - address translation: page-table walks, the TLB, mappings of system memory.
  *
  * Every access of a ring, an engine or a DMA queue comes through here with the address space of the
- * context that owns it. Page tables belong to the guest and change under our hands: an entry is read
- * once and every address in it is checked. Nothing here may hand out a pointer to memory that no
- * page table of the address space names.
+ * context that owns it. Page tables belong to the guest and change under our hands: an entry is
+ * read once and every address in it is checked. Nothing here may hand out a pointer to memory that
+ * no page table of the address space names.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@
 #define PAGE_MASK		((uint64_t)AXON_PAGE_SIZE - 1)
 #define VA_END			(1ull << AXON_VA_BITS)
 /* Neighbouring entries looked at on a miss, to give one long run instead of many pages. */
-#define MERGE_ENTRIES		32u
+#define MERGE_PAGES		32u
+#define MERGE_HUGE		4u
 #define SYS_TABLE_MIN		64u
 /* With more mappings than this axon_mmu_trim() drops them all; they come back on demand. */
 #define SYS_MAPS_MAX		(1u << 18)
@@ -296,7 +297,8 @@ static uint64_t leaf_run(const struct axon_card *card, const struct leaf *leaf, 
 	uint64_t size = 1ull << leaf->shift;
 	uint64_t run = size - skip;
 	uint64_t want = leaf->pte;
-	uint32_t end = leaf->index + MERGE_ENTRIES;
+	uint32_t end = leaf->index +
+		       (leaf->shift == AXON_HUGE_SHIFT ? MERGE_HUGE : MERGE_PAGES);
 
 	if (end > AXON_PT_ENTRIES)
 		end = AXON_PT_ENTRIES;

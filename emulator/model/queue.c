@@ -759,7 +759,7 @@ enum axon_p_result axon_queue_create(struct axon_card *card, const struct axon_q
 	return AXON_P_OK;
 }
 
-/* The owner asked for the end, so it gets no fault record, but a completion for what was cut off. */
+/* The owner asked for the end: no fault record, but a completion for what was cut off. */
 static void queue_end(struct axon_card *card, struct queue *q)
 {
 	uint64_t addr;

@@ -309,8 +309,8 @@ void host_submit(struct host_queue *q, struct axon_cmd cmd)
 bool host_complete(struct host_queue *q, struct axon_cqe *cqe)
 {
 	struct axon_cqe *entry = &q->cq[q->head & (q->entries - 1)];
-	const uint64_t *last = (const uint64_t *)(const void *)((const uint8_t *)entry +
-								offsetof(struct axon_cqe, profiled));
+	const void *end_of_entry = &entry->profiled;
+	const uint64_t *last = end_of_entry;
 	uint64_t want = !(q->head & q->entries), end = 0;
 
 	for (unsigned int spins = 1;

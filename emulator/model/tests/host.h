@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host.h - a whole card with its thread and the least of a driver, for tests of everything together.
+ * host.h - a whole card with its thread and the least of a driver, for tests of all together.
  *
  * Knows only axon_card.h and uapi/, as the QEMU device and the soft card do.
  */
@@ -92,8 +92,8 @@ void host_submit(struct host_queue *q, struct axon_cmd cmd);
 bool host_complete(struct host_queue *q, struct axon_cqe *cqe);
 
 /*
- * Puts a program into HBM: on every engine one instruction @opcode, AXON_OP_NOP or _BRANCH to itself,
- * then HALT. Return: its virtual address.
+ * Puts a program into HBM: on every engine one instruction @opcode, AXON_OP_NOP or _BRANCH to
+ * itself, then HALT. Return: its virtual address.
  */
 uint64_t host_program(struct host *h, uint8_t opcode);
 

@@ -89,7 +89,8 @@ static void launch(void **state)
 		assert_true(cqe.cycles > 0);
 	}
 	assert_int_equal(axon_card_read(h->card, AXON_REG_CORE(1, AXON_CORE_LAUNCHES_LO)), 5);
-	assert_true(axon_card_read(h->card, AXON_REG_CORE(1, AXON_CORE_CYCLES_LO)) >= 5 * cqe.cycles);
+	assert_true(axon_card_read(h->card, AXON_REG_CORE(1, AXON_CORE_CYCLES_LO)) >=
+		    5 * cqe.cycles);
 	assert_int_equal(axon_card_read(h->card, AXON_REG_CORE(0, AXON_CORE_LAUNCHES_LO)), 0);
 }
 
