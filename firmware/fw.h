@@ -13,7 +13,7 @@
  *   log.c        the log ring
  *   header.c     header of the image
  *
- * One hart, machine mode, no allocation. Interrupt handlers only set flags (irq_flags); all work
+ * Machine mode, no allocation. Interrupt handlers only set flags (irq_flags); all work
  * is done by the loop in main.c, so nothing else needs a lock. The host can write the whole
  * mailbox at any time: indices are compared by difference, requests are copied before checking.
  */

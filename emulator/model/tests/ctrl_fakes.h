@@ -166,7 +166,8 @@ static inline void fake_card_reset(struct axon_card *card)
 }
 
 /* Puts an image at @addr of HBM and lets the boot ROM take it. */
-static inline void fake_boot(struct axon_card *card, uint64_t addr, const void *image, uint32_t size)
+static inline void fake_boot(struct axon_card *card, uint64_t addr, const void *image,
+			     uint32_t size)
 {
 	if (addr < FAKE_HBM_SIZE && size <= FAKE_HBM_SIZE - addr && size <= AXON_FW_MAX_SIZE)
 		memcpy(card->hbm + addr, image, size);
