@@ -227,7 +227,10 @@ void axon_queues_reset(struct axon_card *card);
 enum axon_p_result axon_queue_create(struct axon_card *card, const struct axon_queue_params *p);
 enum axon_p_result axon_queue_destroy(struct axon_card *card, uint32_t id);
 bool axon_queues_use_asid(struct axon_card *card, uint32_t asid);
-/* Kill the launch of @queue on @core if it is the one that runs; its queue stops (KILLED). */
+/*
+ * Kill the launch of @queue on @core if it is the one that runs, or the COPY or FILL that a queue of
+ * that core has under way; the queue stops (KILLED).
+ */
 enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32_t queue);
 enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core);
 /* Fetch, run, complete until @deadline_ns or idle. Return: true if there is more to do. */

@@ -583,13 +583,16 @@ static void core_abort(struct axon_card *card, uint32_t core)
 enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32_t queue)
 {
 	struct axon_queues *qs = card->queues;
+	struct queue *q;
 
 	if (core >= card->cfg.cores || queue >= AXON_MAX_QUEUES)
 		return AXON_P_BAD_ID;
-	if (qs->sched[core].running != queue)
+	q = &qs->queue[queue];
+	if (qs->sched[core].running == queue)
+		core_abort(card, core);
+	else if (q->work != WORK_MOVE || q->p.core != core)
 		return AXON_P_NOT_FOUND;
-	core_abort(card, core);
-	cmd_fail(card, &qs->queue[queue], AXON_STATUS_KILLED, 0);
+	cmd_fail(card, q, AXON_STATUS_KILLED, 0);
 	return AXON_P_OK;
 }
 

@@ -358,6 +358,27 @@ static void kill(void **state)
 	assert_int_equal(cqe.status, AXON_STATUS_KILLED);
 }
 
+/* A copy is no launch, but it can take as long. */
+static void kill_copy(void **state)
+{
+	struct env *env = *state;
+	struct axon_cqe cqe;
+	struct ring a;
+
+	ring_init(&a, env, 1, 1, 7);
+	map_data(env, 7);
+	env->step = 20000;
+	ring_put(&a, (struct axon_cmd){ .opcode = AXON_CMD_FILL, .copy = {
+		.dst = DATA_VA, .src = 1, .size = DATA_SIZE } });
+	assert_true(axon_card_run(env->card));
+	assert_int_equal(axon_queue_kill(env->card, 0, 1), AXON_P_NOT_FOUND);
+	assert_int_equal(axon_queue_kill(env->card, 1, 1), AXON_P_OK);
+	assert_int_equal(fakes.core[1].aborts, 0);
+	assert_true(ring_get(&a, &cqe));
+	assert_int_equal(cqe.status, AXON_STATUS_KILLED);
+	assert_int_equal(axon_queue_kill(env->card, 1, 1), AXON_P_NOT_FOUND);
+}
+
 static void destroy(void **state)
 {
 	struct env *env = *state;
@@ -526,7 +547,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(nops), T(event_index), T(copies), T(copies_are_sliced), T(bad_commands),
-		T(launch_fault), T(launches), T(turns), T(kill), T(destroy),
+		T(launch_fault), T(launches), T(turns), T(kill), T(kill_copy), T(destroy),
 		T(reset_ends_launches), T(bad_indices), T(bad_params),
 		T(rings_are_translated_again),
 	};
