@@ -231,7 +231,7 @@ static void query_device(struct soft_card *card, struct drm_axon_query_device *d
 		.vm_end = AXON_VM_END,
 		.numa_node = -1,
 	};
-	snprintf(d->fw_version_str, sizeof(d->fw_version_str), "%s", card->fw_version_str);
+	memcpy(d->fw_version_str, card->fw_version_str, sizeof(d->fw_version_str) - 1);
 }
 
 static uint32_t query_regions(struct soft_card *card, struct drm_axon_mem_region *r)
