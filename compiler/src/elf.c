@@ -16,6 +16,10 @@
 #define CONST_ALIGN	64u
 #define MAX_SECTIONS	24
 
+/* A note's parts are aligned to 4 bytes only, so the information is not where a C struct has it. */
+#define NOTE_INFO	(sizeof(Elf64_Nhdr) + 8)
+#define NOTE_SIZE	(NOTE_INFO + sizeof(struct axon_elf_info))
+
 struct writer {
 	struct axc_program *p;
 	Elf *elf;
@@ -31,11 +35,7 @@ struct writer {
 	size_t symtab_index;
 	struct axon_elf_tensor *tensors;
 	Elf64_Rela *rela[AXON_NUM_ENGINES];
-	struct {
-		Elf64_Nhdr hdr;
-		char name[8];
-		struct axon_elf_info info;
-	} note;
+	uint8_t note[NOTE_SIZE];
 };
 
 static const char *const text_name[AXON_NUM_ENGINES] = {
@@ -231,19 +231,24 @@ static bool write_tensors(struct writer *w)
 
 static bool write_note(struct writer *w)
 {
-	struct axon_elf_info *info = &w->note.info;
+	const Elf64_Nhdr hdr = {
+		.n_namesz = sizeof(AXON_NOTE_NAME),
+		.n_descsz = sizeof(struct axon_elf_info),
+		.n_type = AXON_NOTE_INFO,
+	};
+	struct axon_elf_info info = {
+		.version = AXON_ELF_VERSION,
+		.isa_version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR,
+		.revision = AXON_REVISION_A1,
+		.num_cores = 1,
+		.flops = w->p->flops,
+	};
 
-	w->note.hdr.n_namesz = sizeof(AXON_NOTE_NAME);
-	w->note.hdr.n_descsz = sizeof(*info);
-	w->note.hdr.n_type = AXON_NOTE_INFO;
-	memcpy(w->note.name, AXON_NOTE_NAME, sizeof(AXON_NOTE_NAME));
-	info->version = AXON_ELF_VERSION;
-	info->isa_version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
-	info->revision = AXON_REVISION_A1;
-	info->num_cores = 1;
-	info->flops = w->p->flops;
-	memcpy(info->name, w->p->name, sizeof(info->name));
-	return data(w, section(w, ".note.axon", SHT_NOTE, 0, 4, 0), &w->note, sizeof(w->note), 4);
+	memcpy(info.name, w->p->name, sizeof(info.name));
+	memcpy(w->note, &hdr, sizeof(hdr));
+	memcpy(w->note + sizeof(hdr), AXON_NOTE_NAME, sizeof(AXON_NOTE_NAME));
+	memcpy(w->note + NOTE_INFO, &info, sizeof(info));
+	return data(w, section(w, ".note.axon", SHT_NOTE, 0, 4, 0), w->note, sizeof(w->note), 4);
 }
 
 static bool write_relocs(struct writer *w, unsigned int e)
@@ -312,7 +317,7 @@ static bool put_sum(struct writer *w, uint8_t *file, size_t size)
 
 		if (!sh || sh->sh_type != SHT_NOTE)
 			continue;
-		at = sh->sh_offset + offsetof(typeof(w->note), info.sha256);
+		at = sh->sh_offset + NOTE_INFO + offsetof(struct axon_elf_info, sha256);
 		sha256_init(&sha);
 		sha256_update(&sha, size, file);
 		sha256_digest(&sha, SHA256_DIGEST_SIZE, file + at);
