@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * axon_reset.c - what happens when something hangs, smallest means first.
+ *
+ * DOC: policy
+ *
+ * A queue's timer may expire although its job did nothing wrong: another context's launch may
+ * occupy the core. What is limited is the time a job occupies its core. A launch can start only
+ * when the launch before it on that core has ended, and the driver sees every end; so a job that
+ * runs now has been running since the later of "it became the first of its queue" and "the last
+ * launch on its core ended". The scheduler's timer runs at a quarter of the limit and asks here:
+ *
+ * 1. Take completions: an interrupt may have been lost.
+ * 2. The core runs another queue's launch: innocent, ask again later.
+ * 3. The core runs this queue: if for longer than the limit, the firmware kills the launch, the
+ *    fence gets -ETIME, the context is banned. Other contexts go on.
+ * 4. The core is idle: the card overlooked the job. Ring the doorbell; if that did not help for
+ *    as long as the limit, the queue is given up like in 3.
+ *
+ * A firmware that does not answer wedges the card: the reset register stops it, bus mastering is
+ * switched off, every fence ends with -EIO and so does every later call. Bringing a card back from
+ * there belongs here too: between axon_reset_card() and axon_fw_boot() nothing but the queues'
+ * re-creation is missing.
+ */
+#include <linux/iopoll.h>
+
+#include "axon_ctx.h"
+#include "axon_device.h"
+#include "axon_fw_drv.h"
+#include "axon_mbox_drv.h"
+#include "axon_queue.h"
+#include "axon_reset.h"
+#include "axon_sched.h"
+
+#define AXON_RESET_DEADLINE_US	(5 * USEC_PER_SEC)
+
+/**
+ * axon_reset_card() - reset the whole card
+ * @axdev: the card
+ *
+ * Return: 0, or -ETIMEDOUT if it did not come back.
+ */
+int axon_reset_card(struct axon_device *axdev)
+{
+	u32 stage;
+	int ret;
+
+	axon_write(axdev, AXON_REG_RESET, AXON_RESET_CARD);
+	ret = read_poll_timeout(axon_read, stage, stage == AXON_STAGE_IDLE, 100,
+				AXON_RESET_DEADLINE_US, false, axdev, AXON_REG_BOOT_STAGE);
+	if (ret)
+		drm_err(&axdev->drm, "card reset did not end, stage \"%s\"\n",
+			axon_fw_stage_name(stage));
+	return ret;
+}
+
+/**
+ * axon_reset_stop_dma() - on return the card no longer touches the host's memory
+ * @axdev: the card
+ *
+ * The last resort before memory is freed that the card could not be asked to let go.
+ */
+void axon_reset_stop_dma(struct axon_device *axdev)
+{
+	axon_reset_card(axdev);
+	pci_clear_master(axdev->pdev);
+}
+
+static void wedge_work(struct work_struct *work)
+{
+	struct axon_device *axdev = container_of(work, struct axon_device, wedge_work);
+	int idx;
+
+	if (!drm_dev_enter(&axdev->drm, &idx))
+		return;
+	axon_mbox_stop(axdev);
+	axon_reset_stop_dma(axdev);
+	atomic_inc(&axdev->reset_count);
+	axon_queue_fail_all(axdev, -EIO, false);
+	drm_dev_exit(idx);
+}
+
+/**
+ * axon_device_wedge() - give the card up until it is bound again
+ * @axdev: the card
+ * @why: for the log
+ *
+ * Any context. Fences end soon after, from a work item.
+ */
+void axon_device_wedge(struct axon_device *axdev, const char *why)
+{
+	if (atomic_xchg(&axdev->state, DRM_AXON_STATE_WEDGED) == DRM_AXON_STATE_WEDGED)
+		return;
+	drm_err(&axdev->drm, "card given up: %s\n", why);
+	queue_work(axdev->reset_wq, &axdev->wedge_work);
+}
+
+/**
+ * axon_reset_init() - before anything that may wedge
+ * @axdev: the card
+ */
+void axon_reset_init(struct axon_device *axdev)
+{
+	INIT_WORK(&axdev->wedge_work, wedge_work);
+}
+
+/**
+ * axon_reset_judge() - is the first job of a queue to be blamed for its timer?
+ * @occupant: AXON_CORE_QUEUE of its core
+ * @hwid: its queue
+ * @occupied_ns: how long the job can have been on the core
+ * @limit_ns: how long it may be
+ *
+ * Return: what to do.
+ */
+enum axon_verdict axon_reset_judge(u32 occupant, u32 hwid, s64 occupied_ns, s64 limit_ns)
+{
+	if (occupant != hwid && occupant != AXON_NO_QUEUE)
+		return AXON_VERDICT_INNOCENT;
+	if (occupied_ns >= limit_ns)
+		return AXON_VERDICT_KILL;
+	return occupant == hwid ? AXON_VERDICT_INNOCENT : AXON_VERDICT_NUDGE;
+}
+
+/**
+ * axon_reset_timeout() - a queue's timer expired
+ * @q: the queue, its scheduler stopped
+ *
+ * On the reset work queue.
+ */
+void axon_reset_timeout(struct axon_queue *q)
+{
+	struct axon_device *axdev = q->axdev;
+	s64 occupied, limit = (s64)q->timeout_ms * NSEC_PER_MSEC;
+	u32 occupant;
+	int idx;
+
+	if (!drm_dev_enter(&axdev->drm, &idx))
+		return;
+	if (axon_device_wedged(axdev) || !axon_queue_poll(q, &occupied))
+		goto out;
+	occupant = axon_read(axdev, AXON_REG_CORE(q->core, AXON_CORE_QUEUE));
+	switch (axon_reset_judge(occupant, q->hwid, occupied, limit)) {
+	case AXON_VERDICT_INNOCENT:
+		break;
+	case AXON_VERDICT_NUDGE:
+		axon_queue_ring(q);
+		break;
+	case AXON_VERDICT_KILL:
+		drm_warn(&axdev->drm, "queue %u: job on core %u for %lld ms, limit %u ms: killed\n",
+			 q->hwid, q->core, occupied / NSEC_PER_MSEC, q->timeout_ms);
+		axon_queue_kill_job(q);
+		break;
+	}
+out:
+	drm_dev_exit(idx);
+}
