@@ -432,6 +432,18 @@ static void classify_loops(struct axc_program *p)
 					   !(p->ops[i].engines & (p->ops[i].engines - 1));
 }
 
+/*
+ * An engine outside a loop moves its bases by all iterations at once when the loop has ended. For a
+ * loop inside another that is once in each of the other's iterations, so it must go through that.
+ */
+static void join_outer_loops(struct axc_program *p, const struct op *loop, unsigned int engine)
+{
+	int32_t outer;
+
+	for (outer = loop->loop; outer >= 0; outer = p->ops[outer].loop)
+		p->ops[outer].engines |= 1u << engine;
+}
+
 /* Which engine must move which base at the end of each loop: who waits later, or around again. */
 static void find_bases(struct sched *s)
 {
@@ -450,8 +462,11 @@ static void find_bases(struct sched *s)
 			for (j = 0; j < NUM_PRODUCERS; j++)
 				if (loop->loop_posts[j] && s->last_wait[c][j] > first)
 					loop->base_moves[c] |= 1u << j;
-		for (c = 0; c < AXON_NUM_ENGINES; c++)
+		for (c = 0; c < AXON_NUM_ENGINES; c++) {
 			p->bases[c] |= loop->base_moves[c];
+			if (loop->base_moves[c])
+				join_outer_loops(p, loop, c);
+		}
 	}
 }
 

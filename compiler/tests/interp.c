@@ -46,6 +46,7 @@ struct interp {
 	uint64_t executed;
 	uint32_t rnd;
 	bool bad;
+	uint64_t used;		/* bytes of a partition touched so far */
 	uint32_t *off[4];
 	float *tmp[2];
 };
@@ -98,6 +99,8 @@ static uint8_t *chip(struct interp *in, unsigned int space, uint64_t part, uint6
 		     (unsigned long long)off);
 		return NULL;
 	}
+	if (off + size > in->used)
+		in->used = off + size;
 	return (space == AXON_SPACE_SBUF ? in->sbuf : in->psum) + part * bytes + off;
 }
 
@@ -224,6 +227,8 @@ static uint32_t expand(struct interp *in, const struct axon_ap *a, unsigned int 
 						fail(in, "operand %u outside", slot);
 						return 0;
 					}
+					if ((uint64_t)o + size > in->used)
+						in->used = (uint64_t)o + size;
 					in->off[slot][n++] = (uint32_t)o;
 				}
 	return n;
@@ -710,9 +715,10 @@ static void reset(struct interp *in, uint32_t seed)
 	memset(in->qhead, 0, sizeof(in->qhead));
 	memset(in->qtail, 0, sizeof(in->qtail));
 	/* Undefined at the start of a launch: NaNs find who reads it. */
-	for (i = 0; i < PARTS * (size_t)AXON_SBUF_PART_BYTES; i++)
-		in->sbuf[i] = 0xff;
+	for (i = 0; i < PARTS; i++)
+		memset(in->sbuf + i * AXON_SBUF_PART_BYTES, 0xff, in->used);
 	memset(in->psum, 0xff, PARTS * (size_t)AXON_PSUM_PART_BYTES);
+	in->used = 0;
 	for (i = 0; i < NE; i++)
 		in->reg[i][AXON_SREG_ARGS] = (uint64_t)(uintptr_t)in->args;
 	in->rnd = seed * 2654435761u + 1;
@@ -841,6 +847,7 @@ struct interp *interp_load(const void *file, size_t size, const struct interp_te
 	for (i = 0; i < 4; i++)
 		in->off[i] = malloc(MAXN * sizeof(uint32_t));
 	in->tmp[0] = malloc(MAXN * sizeof(float));
+	in->used = AXON_SBUF_PART_BYTES;
 	add_range(in, in->args, sizeof(in->args), false, false);
 	if (!elf || elf_getshdrstrndx(elf, &strndx)) {
 		fail(in, "not an ELF file: %s", elf_errmsg(-1));
