@@ -100,15 +100,12 @@ static void throughput(struct host *h, uint32_t batch, uint32_t count)
 /* The card alone, on this thread: no second CPU, no cache lines that travel. */
 static void alone(struct host *h, uint32_t rounds)
 {
-	struct axon_mbox_queue_id id = { .queue = 0 };
 	struct host_queue q;
 	struct axon_cqe cqe;
 	uint64_t start, total = 0;
 
 	check(host_queue_create(&q, h, 0, 0, 256) == AXON_MBOX_OK, "queue");
-	/* The thread sleeps and is not rung: nobody else runs the card. */
-	for (unsigned int before = h->sleeps; h->sleeps == before;)
-		;
+	host_stop_thread(h);
 	for (uint32_t r = 0; r < rounds; r++) {
 		for (uint32_t i = 0; i < 128; i++) {
 			q.sq[q.tail & 255] = nop;
@@ -128,7 +125,6 @@ static void alone(struct host *h, uint32_t rounds)
 	for (uint32_t r = 0; r < 100000; r++)
 		axon_card_run(h->card);
 	printf("%-28s %6.1f ns\n", "idle slice, one queue", (double)(host_now_ns() - start) / 1e5);
-	host_call(h, AXON_MBOX_QUEUE_DESTROY, &id, sizeof(id), NULL);
 }
 
 static void translations(struct host *h, const char *name, uint64_t va, uint64_t pages,
@@ -173,9 +169,8 @@ int main(int argc, char **argv)
 	copies(h, "COPY of 1 MiB, bus to HBM", HOST_BUS_VA + (2 << 20), 1 << 20, 1000);
 	copies(h, "COPY of 16 MiB in HBM", HOST_HBM_VA, 16 << 20, 100);
 	throughput(h, 128, 2000000);
-	h->poll_ns = 0;
+	/* The thread ends: the card is ours. */
 	alone(h, 5000);
-	/* The thread sleeps: the card is ours. */
 	translations(h, "translate: hit, same page", HOST_HBM_VA, 1000, 0, false);
 	translations(h, "translate: hit, 500 pages", HOST_HBM_VA, 500, 4096, false);
 	translations(h, "translate: miss, HBM 2M", HOST_HBM_VA, 500, 4096, true);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* host.c - a whole card with its thread and the least of a driver; see host.h. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,13 +91,14 @@ static bool sleep_until(struct host *h, uint64_t deadline)
 	bool more;
 
 	pthread_mutex_lock(&h->lock);
-	h->sleeps += !h->work;
+	h->asleep = !h->work;
 	while (!h->work && !h->stop) {
 		if (deadline == UINT64_MAX)
 			pthread_cond_wait(&h->cond, &h->lock);
 		else if (pthread_cond_timedwait(&h->cond, &h->lock, &ts))
 			break;
 	}
+	h->asleep = false;
 	h->work = false;
 	more = !h->stop;
 	pthread_mutex_unlock(&h->lock);
@@ -108,39 +110,81 @@ static void *card_thread(void *arg)
 	struct host *h = arg;
 	uint64_t last = 0, deadline;
 
-	for (;;) {
+	while (!h->stop) {
 		if (axon_card_run(h->card)) {
 			last = host_now_ns();
 			continue;
 		}
 		if (host_now_ns() - last < h->poll_ns)
 			continue;
-		if (axon_card_prepare_sleep(h->card, &deadline) && !sleep_until(h, deadline))
-			return NULL;
+		if (!axon_card_prepare_sleep(h->card, &deadline))
+			continue;
+		if (!sleep_until(h, deadline))
+			break;
 		last = host_now_ns();
 	}
+	return NULL;
 }
 
 /* ---- the least of a driver ---- */
 
+/* For loops that wait: lets others run, the card thread first of all. Return: time is left. */
+static bool patience(uint64_t *end)
+{
+	if (!*end)
+		*end = host_now_ns() + WAIT_NS;
+	sched_yield();
+	return host_now_ns() < *end;
+}
+
 bool host_wait32(const uint32_t *word, uint32_t value)
 {
-	uint64_t end = host_now_ns() + WAIT_NS;
+	uint64_t end = 0;
 
 	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value)
-		if (host_now_ns() > end)
+		if (!patience(&end))
+			return false;
+	return true;
+}
+
+bool host_wait_reg(struct host *h, uint32_t offset, uint32_t value)
+{
+	uint64_t end = 0;
+
+	while (axon_card_read(h->card, offset) != value)
+		if (!patience(&end))
+			return false;
+	return true;
+}
+
+bool host_wait_sleep(struct host *h)
+{
+	uint64_t end = 0;
+
+	while (!h->asleep)
+		if (!patience(&end))
+			return false;
+	return true;
+}
+
+bool host_wait_irq(struct host *h, unsigned int vector)
+{
+	uint64_t end = 0;
+
+	while (!h->irqs[vector])
+		if (!patience(&end))
 			return false;
 	return true;
 }
 
 static uint32_t wait_stage(struct host *h, uint32_t a, uint32_t b)
 {
-	uint64_t end = host_now_ns() + WAIT_NS;
+	uint64_t end = 0;
 	uint32_t stage;
 
 	do {
 		stage = axon_card_read(h->card, AXON_REG_BOOT_STAGE);
-	} while (stage != a && stage != b && host_now_ns() < end);
+	} while (stage != a && stage != b && patience(&end));
 	return stage;
 }
 
@@ -250,13 +294,19 @@ struct host *host_start(const char *image, uint64_t poll_ns)
 	return h;
 }
 
-void host_end(struct host *h)
+void host_stop_thread(struct host *h)
 {
 	pthread_mutex_lock(&h->lock);
 	h->stop = true;
 	pthread_cond_signal(&h->cond);
 	pthread_mutex_unlock(&h->lock);
 	pthread_join(h->thread, NULL);
+}
+
+void host_end(struct host *h)
+{
+	if (!h->stop)
+		host_stop_thread(h);
 	axon_card_destroy(h->card);
 	must(h->maps == 0);
 	pthread_mutex_destroy(&h->lock);
@@ -314,14 +364,9 @@ bool host_complete(struct host_queue *q, struct axon_cqe *cqe)
 	uint64_t want = !(q->head & q->entries), end = 0;
 
 	for (unsigned int spins = 1;
-	     (__atomic_load_n(last, __ATOMIC_ACQUIRE) >> 56 & 1) != want; spins++) {
-		if (spins % 1024)
-			continue;
-		if (!end)
-			end = host_now_ns() + WAIT_NS;
-		else if (host_now_ns() > end)
+	     (__atomic_load_n(last, __ATOMIC_ACQUIRE) >> 56 & 1) != want; spins++)
+		if (spins % 4096 == 0 && !patience(&end))
 			return false;
-	}
 	*cqe = *entry;
 	q->head++;
 	__atomic_store_n(&q->state->cq_head, q->head, __ATOMIC_RELEASE);

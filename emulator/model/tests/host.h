@@ -26,12 +26,12 @@
  * struct host - a card and its host
  * @card: the card
  * @thread: runs it
- * @lock: guards @work and @stop
+ * @lock: guards @work, and writes of @stop
  * @cond: either has become true
  * @work: wake() was called since the card thread last looked
- * @stop: the card thread shall end
+ * @stop: the card thread shall end, or has (any thread, atomic)
  * @poll_ns: how long the thread polls before it sleeps (any thread, atomic)
- * @sleeps: how often it slept (any thread, atomic)
+ * @asleep: it sleeps (any thread, atomic)
  * @irqs: interrupts by vector (any thread, atomic)
  * @maps: mappings of the bus not given back (card thread)
  * @bus: memory of the host at HOST_BUS_BASE
@@ -44,9 +44,9 @@ struct host {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool work;
-	bool stop;
+	atomic_bool stop;
 	_Atomic uint64_t poll_ns;
-	_Atomic unsigned int sleeps;
+	atomic_bool asleep;
 	_Atomic unsigned int irqs[AXON_NUM_VECTORS];
 	int maps;
 	uint8_t *bus;
@@ -57,6 +57,8 @@ struct host {
 /* Makes a card with a running thread; @image is the path of a firmware image. */
 struct host *host_start(const char *image, uint64_t poll_ns);
 void host_end(struct host *h);
+/* Ends the card's thread: from now on the caller runs the card. */
+void host_stop_thread(struct host *h);
 /* Copies the image again and boots. Return: the stage after it, READY or FAILED. */
 uint32_t host_boot(struct host *h, const char *image);
 /* Address spaces 0 and 1 see the bus (HOST_BUS_VA) and HBM (HOST_HBM_VA). */
@@ -65,8 +67,12 @@ void host_spaces(struct host *h);
 uint32_t host_call(struct host *h, uint32_t type, const void *data, uint32_t len,
 		   struct axon_mbox_msg *response);
 uint64_t host_now_ns(void);
-/* Waits until *@word is @value, at most ten seconds. */
+/* Each waits at most ten seconds. Return: false if in vain. */
 bool host_wait32(const uint32_t *word, uint32_t value);
+bool host_wait_reg(struct host *h, uint32_t offset, uint32_t value);
+/* Until the card thread sleeps. */
+bool host_wait_sleep(struct host *h);
+bool host_wait_irq(struct host *h, unsigned int vector);
 
 /**
  * struct host_queue - a queue whose rings lie in the memory of the bus

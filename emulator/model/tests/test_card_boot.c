@@ -107,8 +107,7 @@ static void endless_launch(void **state)
 	assert_int_equal(host_queue_create(&q, h, 2, 1, 16), AXON_MBOX_OK);
 	assert_int_equal(host_queue_create(&other, h, 3, 1, 16), AXON_MBOX_OK);
 	host_submit(&q, (struct axon_cmd){ .opcode = AXON_CMD_LAUNCH, .launch.program = program });
-	while (axon_card_read(h->card, AXON_REG_CORE(1, AXON_CORE_QUEUE)) != 2)
-		;
+	assert_true(host_wait_reg(h, AXON_REG_CORE(1, AXON_CORE_QUEUE), 2));
 	host_submit(&other, nop);
 	assert_true(host_complete(&other, &cqe));
 	kill.queue = 3;
@@ -146,8 +145,7 @@ static void faults_become_events(void **state)
 	assert_int_equal(m->event[0].fault.addr, 0x666000);
 	assert_int_equal(m->event[0].fault.user_data, 99);
 	assert_int_equal(m->event[0].fault.asid, 1);
-	while (!h->irqs[0])
-		;
+	assert_true(host_wait_irq(h, 0));
 	assert_int_equal(host_call(h, AXON_MBOX_QUEUE_DESTROY, &id, sizeof(id), NULL),
 			 AXON_MBOX_OK);
 	assert_int_equal(host_queue_create(&q, h, 4, 0, 16), AXON_MBOX_OK);
@@ -165,10 +163,8 @@ static void sleeps_and_wakes(void **state)
 	h->poll_ns = 0;
 	assert_int_equal(host_queue_create(&q, h, 0, 0, 16), AXON_MBOX_OK);
 	for (uint32_t i = 0; i < 200; i++) {
-		unsigned int before = h->sleeps;
-
-		while (i % 2 && h->sleeps == before)
-			;
+		if (i % 2)
+			assert_true(host_wait_sleep(h));
 		host_submit(&q, nop);
 		assert_true(host_complete(&q, &cqe));
 	}
@@ -186,12 +182,70 @@ static void reset_and_again(void **state)
 		host_submit(&q, nop);
 		assert_true(host_complete(&q, &cqe));
 		axon_card_write(h->card, AXON_REG_RESET, AXON_RESET_CARD);
-		while (axon_card_read(h->card, AXON_REG_BOOT_STAGE) != AXON_STAGE_IDLE)
-			;
+		assert_true(host_wait_reg(h, AXON_REG_BOOT_STAGE, AXON_STAGE_IDLE));
 		assert_int_equal(axon_card_read(h->card, AXON_REG_RESET_COUNT), i);
 		assert_int_equal(host_boot(h, image), AXON_STAGE_READY);
 		host_spaces(h);
 	}
+}
+
+/**
+ * struct hammer - a thread that uses every call which any thread may use
+ * @h: the host
+ * @seed: of its numbers
+ */
+struct hammer {
+	struct host *h;
+	uint32_t seed;
+};
+
+static uint32_t next(struct hammer *hammer)
+{
+	hammer->seed = hammer->seed * 1664525 + 1013904223;
+	return hammer->seed >> 8;
+}
+
+static void *hammer_thread(void *arg)
+{
+	struct hammer *hammer = arg;
+	struct axon_card *card = hammer->h->card;
+
+	for (int i = 0; i < 20000; i++) {
+		uint32_t offset = next(hammer) % 0x600 & ~3u, value = next(hammer);
+
+		axon_card_read(card, offset);
+		axon_card_write(card, offset, value % 3 ? value : 1u << value % 32);
+		axon_card_doorbell(card, next(hammer) % 300);
+		if (i % 1000 == 0)
+			axon_card_write(card, AXON_REG_RESET, AXON_RESET_CARD);
+		if (i % 100 == 0)
+			axon_card_set(card, AXON_KNOB_DROP_IRQ, value % 10);
+	}
+	return NULL;
+}
+
+/* Registers, doorbells and knobs are used from three threads while the card works. */
+static void any_thread(void **state)
+{
+	struct host *h = *state;
+	struct hammer hammer[3];
+	struct host_queue q;
+	struct axon_cqe cqe;
+	pthread_t thread[3];
+
+	for (uint32_t i = 0; i < 3; i++) {
+		hammer[i] = (struct hammer){ h, i };
+		assert_int_equal(pthread_create(&thread[i], NULL, hammer_thread, &hammer[i]), 0);
+	}
+	for (int i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	axon_card_write(h->card, AXON_REG_RESET, AXON_RESET_CARD);
+	assert_true(host_wait_reg(h, AXON_REG_BOOT_STAGE, AXON_STAGE_IDLE));
+	assert_int_equal(host_boot(h, image), AXON_STAGE_READY);
+	host_spaces(h);
+	assert_int_equal(host_queue_create(&q, h, 0, 0, 16), AXON_MBOX_OK);
+	host_submit(&q, nop);
+	assert_true(host_complete(&q, &cqe));
 }
 
 int main(int argc, char **argv)
@@ -199,7 +253,7 @@ int main(int argc, char **argv)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(nops), T(copy), T(launch), T(endless_launch), T(faults_become_events),
-		T(sleeps_and_wakes), T(reset_and_again),
+		T(sleeps_and_wakes), T(reset_and_again), T(any_thread),
 	};
 
 	if (argc != 2)
