@@ -576,8 +576,12 @@ static int soft_queue_state(struct axon_queue *base, struct drm_axon_queue_get_s
 	struct soft_queue *q = (struct soft_queue *)base;
 	struct soft_card *card = to_card(base->dev);
 
+	/* Whoever polls instead of waiting brings his job forward as well. */
+	if (atomic_load(&q->completed) != atomic_load(&q->last) && soft_run_begin(card)) {
+		soft_run_slice(card);
+		soft_run_end(card);
+	}
 	soft_lock(card);
-	soft_queues_reap(card);
 	*state = (struct drm_axon_queue_get_state) {
 		.queue_id = q->id + 1,
 		.last_status = q->last_status,
