@@ -93,7 +93,7 @@ static inline VF v_exp_core(VF x)
 	VI i = v_subi(v_as_i(t), v_set1i(0x4b400000)), h;
 	VF p;
 
-	r = v_fma(n, v_set1(0x1.7f7d1cp-20f), r);
+	r = v_fma(n, v_set1(-0x1.7f7d1cp-20f), r);
 	p = v_fma(v_set1(1.9875691500e-4f), r, v_set1(1.3981999507e-3f));
 	p = v_fma(p, r, v_set1(8.3334519073e-3f));
 	p = v_fma(p, r, v_set1(4.1665795894e-2f));
@@ -158,7 +158,7 @@ static inline VF v_tanh(VF x)
 {
 	const VF one = v_set1(1.0f);
 	VF a = v_abs(x);
-	VF z = v_mul(x, x);
+	VF z = v_mul(a, a);
 	VF p = v_fma(v_set1(-5.70498872745e-3f), z, v_set1(2.06390887954e-2f));
 	VF e = v_exp_core(v_clamp(v_add(a, a), 0.0f, 40.0f));
 	VF big = v_sub(one, v_div(v_set1(2.0f), v_add(e, one)));
@@ -167,9 +167,8 @@ static inline VF v_tanh(VF x)
 	p = v_fma(p, z, v_set1(-5.37397155531e-2f));
 	p = v_fma(p, z, v_set1(1.33314422036e-1f));
 	p = v_fma(p, z, v_set1(-3.33332819422e-1f));
-	p = v_fma(v_mul(p, z), x, x);
-	big = v_as_f(v_ori(v_as_i(big), sign));
-	return v_nan_of(x, v_sel(v_gt(v_set1(0.625f), a), p, big));
+	p = v_sel(v_gt(v_set1(0.625f), a), v_fma(v_mul(p, z), a, a), big);
+	return v_nan_of(x, v_as_f(v_ori(v_as_i(p), sign)));
 }
 
 static inline VF v_log(VF x)
@@ -438,6 +437,8 @@ mm_block(const int rows, const int cols, const struct axon_mm *mm, const float *
 				v_store(c + r * mm->ldc + v * W, x);
 		}
 }
+
+_Static_assert(MM_COLS == 2, "mm_rows() knows blocks of two vectors and of one");
 
 #define MM_CASE(r)									\
 	case r:										\
