@@ -81,6 +81,8 @@ class Tree(unittest.TestCase):
         r = run(LS, "--sysroot", self.root)
         self.assertEqual(r.returncode, 1)
         self.assertIn("modprobe axon", r.stderr)
+        self.put("sys/module/axon/refcnt", "0")
+        self.assertIn("kernel log", run(LS, "--sysroot", self.root).stderr)
 
     def test_json_keys(self):
         self.put_card()

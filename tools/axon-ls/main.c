@@ -40,8 +40,8 @@ static void read_instance(const struct collect_source *src, struct ls_options *o
 static void explain_none(const struct collect_reading *r)
 {
 	if (r->unbound)
-		fprintf(stderr, "axon-ls: %u card(s) without a driver: load it with "
-			"'modprobe axon', then see the kernel log\n", r->unbound);
+		fprintf(stderr, "axon-ls: %u card(s) without a driver: %s\n", r->unbound,
+			collect_hint_unbound(r));
 	else
 		fprintf(stderr, "axon-ls: no Axon card in this machine (AXON_DEVICE=soft uses a "
 			"soft card)\n");

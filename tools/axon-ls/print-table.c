@@ -40,11 +40,15 @@ static void format_size(char *buf, size_t size, uint64_t bytes)
 	double v = bytes;
 	unsigned int u = 0;
 
-	while (v >= 1024.0 && u < 4) {
+	/* A page kept by the driver must not turn 1 GB into 1024.0 MB. */
+	while (v >= 1023.95 && u < 4) {
 		v /= 1024.0;
 		u++;
 	}
-	snprintf(buf, size, "%.*f %s", v == (uint64_t)v ? 0 : 1, v, unit[u]);
+	snprintf(buf, size, "%.1f", v);
+	if (strlen(buf) > 2 && !strcmp(buf + strlen(buf) - 2, ".0"))
+		buf[strlen(buf) - 2] = '\0';
+	snprintf(buf + strlen(buf), size - strlen(buf), " %s", unit[u]);
 }
 
 static void format_links(char *buf, size_t size, const struct collect_card *c)
@@ -122,7 +126,7 @@ static int make_columns(struct libscols_table *tb, const struct ls_options *opt)
 
 	for (enum column c = DEVICE; c <= last; c++) {
 		int flags = c == DEVICE || c == CORES || c == MEMORY || c == NUMA || c == PID ?
-			    SCOLS_FL_RIGHT : c == COMMAND ? SCOLS_FL_TRUNC : 0;
+			    SCOLS_FL_RIGHT : 0;
 
 		if (!scols_table_new_column(tb, heading[c], 0, flags))
 			return -ENOMEM;
@@ -142,6 +146,8 @@ int ls_print_table(const struct collect_reading *r, const struct ls_options *opt
 	tb = scols_new_table();
 	if (!tb)
 		return -ENOMEM;
+	/* Nothing is cut to the terminal's width: -w means wide, and scripts read this too. */
+	scols_table_set_termforce(tb, SCOLS_TERMFORCE_NEVER);
 	ret = make_columns(tb, opt);
 	for (uint32_t i = 0; !ret && i < r->n_cards; i++)
 		ret = add_rows(tb, r, i, opt);

@@ -172,9 +172,11 @@ static void add_cores(struct frame *f, const struct collect_reading *before,
 					 seconds, flops);
 		}
 	}
-	if (!now->n_cards)
-		add(f, FRAME_BAD, "  no card%s", now->unbound ?
-		    ": there is one without a driver: modprobe axon" : "");
+	if (now->unbound)
+		add(f, FRAME_BAD, "  %u card(s) without a driver: %s", now->unbound,
+		    collect_hint_unbound(now));
+	else if (!now->n_cards)
+		add(f, FRAME_BAD, "  no card");
 }
 
 static void add_cpu(struct frame *f, const struct collect_reading *before,

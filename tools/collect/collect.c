@@ -108,6 +108,13 @@ void collect_free(struct collect_reading *r)
 	memset(r, 0, sizeof(*r));
 }
 
+const char *collect_hint_unbound(const struct collect_reading *r)
+{
+	if (r->module)
+		return "the module axon is loaded but did not take it: see the kernel log";
+	return "load its driver: modprobe axon";
+}
+
 const char *collect_hint(const struct collect_card *card)
 {
 	switch (card->error) {

@@ -104,6 +104,7 @@ struct collect_cpu {
  * @n_processes: its length
  * @hidden: processes that the permissions of this one kept from being looked at
  * @unbound: PCI functions that are cards but have no driver
+ * @module: the driver's module is loaded
  * @cpu: of the machine
  */
 struct collect_reading {
@@ -114,6 +115,7 @@ struct collect_reading {
 	uint32_t n_processes;
 	uint32_t hidden;
 	uint32_t unbound;
+	bool module;
 	struct collect_cpu cpu;
 };
 
@@ -159,6 +161,14 @@ void *collect_grow(void **array, uint32_t *count, size_t size);
 /* The first line of a small file without the newline. 0 or -errno (collect.c). */
 int collect_line(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/**
+ * collect_hint_unbound() - what the user can do about cards without a driver
+ * @r: with its number of them
+ *
+ * Return: a sentence.
+ */
+const char *collect_hint_unbound(const struct collect_reading *r);
 
 /**
  * collect_hint() - what the user can do about an error of a card

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "axon_hw.h"
 #include "collect.h"
@@ -125,6 +126,8 @@ int collect_sysfs(const struct collect_source *src, struct collect_reading *r)
 		return -errno;
 	closedir(dir);
 	count_unbound(src, r);
+	snprintf(path, sizeof(path), "%s/sys/module/axon", src->root);
+	r->module = !access(path, F_OK);
 	snprintf(path, sizeof(path), "%s/sys/class/accel", src->root);
 	dir = opendir(path);
 	if (!dir)
