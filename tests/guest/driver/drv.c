@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: MIT
+/*
+ * drv.c - what the driver's guest tests share; see drv.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/sync_file.h>
+#include <xf86drm.h>
+
+#include "drv.h"
+
+static int count, failed;
+
+static void result(const char *word, const char *after, const char *fmt, va_list ap)
+{
+	printf("%s %d - ", word, ++count);
+	vprintf(fmt, ap);
+	printf("%s\n", after);
+	fflush(stdout);
+}
+
+void ok(bool good, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	result(good ? "ok" : "not ok", "", fmt, ap);
+	va_end(ap);
+	failed += !good;
+}
+
+void is(long long got, long long want, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	result(got == want ? "ok" : "not ok", "", fmt, ap);
+	va_end(ap);
+	if (got != want)
+		printf("# got %lld (%#llx), want %lld (%#llx)\n", got, got, want, want);
+	failed += got != want;
+}
+
+void skip(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	result("ok", " # SKIP", fmt, ap);
+	va_end(ap);
+}
+
+int done(void)
+{
+	printf("1..%d\n", count);
+	return failed != 0;
+}
+
+void bail(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("Bail out! ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf(" (%s)\n", strerror(errno));
+	exit(1);
+}
+
+int drv_open_nr(int nr)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/accel/accel%d", nr);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int drv_open(void)
+{
+	int nr, fd;
+
+	for (nr = 0; nr < 16; nr++) {
+		fd = drv_open_nr(nr);
+		if (fd >= 0)
+			return fd;
+	}
+	bail("no accel node can be opened");
+}
+
+int drv_ioctl(int fd, unsigned long request, void *arg)
+{
+	return drmIoctl(fd, request, arg) ? -errno : 0;
+}
+
+int drv_query(int fd, uint32_t type, void *data, uint32_t *size)
+{
+	struct drm_axon_dev_query q = { .type = type, .size = *size, .ptr = (uintptr_t)data };
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_DEV_QUERY, &q);
+
+	*size = q.size;
+	return ret;
+}
+
+int bo_create(int fd, uint64_t size, uint32_t region, uint32_t flags, uint32_t vm, uint32_t *handle)
+{
+	struct drm_axon_bo_create c = { .size = size, .region = region, .flags = flags, .vm_id = vm };
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_BO_CREATE, &c);
+
+	*handle = c.handle;
+	return ret;
+}
+
+int bo_close(int fd, uint32_t handle)
+{
+	struct drm_gem_close c = { .handle = handle };
+
+	return drv_ioctl(fd, DRM_IOCTL_GEM_CLOSE, &c);
+}
+
+int bo_offset(int fd, uint32_t handle, uint64_t *offset)
+{
+	struct drm_axon_bo_mmap_offset m = { .handle = handle };
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_BO_MMAP_OFFSET, &m);
+
+	*offset = m.offset;
+	return ret;
+}
+
+void *bo_map(int fd, uint32_t handle, uint64_t size)
+{
+	uint64_t offset;
+	void *p;
+
+	if (bo_offset(fd, handle, &offset))
+		return NULL;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int vm_create(int fd, uint32_t *vm)
+{
+	struct drm_axon_vm_create c = { 0 };
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_VM_CREATE, &c);
+
+	*vm = c.vm_id;
+	return ret;
+}
+
+int vm_destroy(int fd, uint32_t vm)
+{
+	struct drm_axon_vm_destroy d = { .vm_id = vm };
+
+	return drv_ioctl(fd, DRM_IOCTL_AXON_VM_DESTROY, &d);
+}
+
+static int vm_op(int fd, uint32_t vm, struct drm_axon_bind_op *op)
+{
+	struct drm_axon_vm_bind b = {
+		.vm_id = vm, .ops = { sizeof(*op), 1, (uintptr_t)op },
+	};
+
+	return drv_ioctl(fd, DRM_IOCTL_AXON_VM_BIND, &b);
+}
+
+int vm_map(int fd, uint32_t vm, uint32_t bo, uint64_t offset, uint64_t addr, uint64_t size,
+	   uint32_t flags)
+{
+	struct drm_axon_bind_op op = {
+		.op = DRM_AXON_BIND_MAP, .flags = flags, .handle = bo, .bo_offset = offset,
+		.addr = addr, .size = size,
+	};
+
+	return vm_op(fd, vm, &op);
+}
+
+int vm_unmap(int fd, uint32_t vm, uint64_t addr, uint64_t size)
+{
+	struct drm_axon_bind_op op = { .op = DRM_AXON_BIND_UNMAP, .addr = addr, .size = size };
+
+	return vm_op(fd, vm, &op);
+}
+
+int ctx_create(int fd, uint32_t vm, uint32_t *ctx)
+{
+	struct drm_axon_ctx_create c = { .vm_id = vm, .priority = DRM_AXON_PRIORITY_NORMAL };
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_CTX_CREATE, &c);
+
+	*ctx = c.ctx_id;
+	return ret;
+}
+
+int ctx_destroy(int fd, uint32_t ctx)
+{
+	struct drm_axon_ctx_destroy d = { .ctx_id = ctx };
+
+	return drv_ioctl(fd, DRM_IOCTL_AXON_CTX_DESTROY, &d);
+}
+
+int ctx_state(int fd, uint32_t ctx, struct drm_axon_ctx_get_state *state)
+{
+	*state = (struct drm_axon_ctx_get_state){ .ctx_id = ctx };
+	return drv_ioctl(fd, DRM_IOCTL_AXON_CTX_GET_STATE, state);
+}
+
+int queue_create(int fd, uint32_t ctx, uint32_t core, uint32_t timeout_ms, uint32_t *queue)
+{
+	struct drm_axon_queue_create c = { .ctx_id = ctx, .core = core, .timeout_ms = timeout_ms };
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_QUEUE_CREATE, &c);
+
+	*queue = c.queue_id;
+	return ret;
+}
+
+int queue_destroy(int fd, uint32_t queue)
+{
+	struct drm_axon_queue_destroy d = { .queue_id = queue };
+
+	return drv_ioctl(fd, DRM_IOCTL_AXON_QUEUE_DESTROY, &d);
+}
+
+int queue_state(int fd, uint32_t queue, struct drm_axon_queue_get_state *state)
+{
+	*state = (struct drm_axon_queue_get_state){ .queue_id = queue };
+	return drv_ioctl(fd, DRM_IOCTL_AXON_QUEUE_GET_STATE, state);
+}
+
+int syncobj_create(int fd, uint32_t *handle)
+{
+	struct drm_syncobj_create c = { 0 };
+	int ret = drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_CREATE, &c);
+
+	*handle = c.handle;
+	return ret;
+}
+
+int syncobj_destroy(int fd, uint32_t handle)
+{
+	struct drm_syncobj_destroy d = { .handle = handle };
+
+	return drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_DESTROY, &d);
+}
+
+int syncobj_wait(int fd, uint32_t handle, uint64_t point, int64_t timeout_ns)
+{
+	struct drm_syncobj_timeline_wait w = {
+		.handles = (uintptr_t)&handle, .points = (uintptr_t)&point, .count_handles = 1,
+	};
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	w.timeout_nsec = now.tv_sec * 1000000000ll + now.tv_nsec + timeout_ns;
+	return drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, &w);
+}
+
+int syncobj_error(int fd, uint32_t handle)
+{
+	struct drm_syncobj_handle h = {
+		.handle = handle, .fd = -1, .flags = DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE,
+	};
+	struct sync_fence_info fence = { 0 };
+	struct sync_file_info info = {
+		.num_fences = 1, .sync_fence_info = (uintptr_t)&fence,
+	};
+	int ret = drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &h);
+
+	if (ret)
+		bail("syncobj %u has no fence", handle);
+	if (ioctl(h.fd, SYNC_IOC_FILE_INFO, &info))
+		bail("sync_file tells nothing");
+	close(h.fd);
+	/* 1: signalled, 0: not yet */
+	return fence.status == 1 ? 0 : fence.status ? fence.status : -EBUSY;
+}
+
+int submit(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num,
+	   const struct drm_axon_sync *syncs, uint32_t num_syncs, uint64_t *seqno)
+{
+	struct drm_axon_submit s = {
+		.queue_id = queue,
+		.jobs = { sizeof(*jobs), num, (uintptr_t)jobs },
+		.syncs = { sizeof(*syncs), num_syncs, (uintptr_t)syncs },
+	};
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_SUBMIT, &s);
+
+	if (seqno)
+		*seqno = s.seqno;
+	return ret;
+}
+
+int run(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num)
+{
+	struct drm_axon_sync sync = { .flags = DRM_AXON_SYNC_SIGNAL };
+	int ret;
+
+	if (syncobj_create(fd, &sync.handle))
+		bail("no syncobj");
+	ret = submit(fd, queue, jobs, num, &sync, 1, NULL);
+	if (!ret)
+		ret = syncobj_wait(fd, sync.handle, 0, DRV_TIMEOUT_NS);
+	if (!ret)
+		ret = syncobj_error(fd, sync.handle);
+	syncobj_destroy(fd, sync.handle);
+	return ret;
+}
+
+struct drm_axon_job job_nop(void)
+{
+	return (struct drm_axon_job){ .opcode = AXON_CMD_NOP };
+}
+
+struct drm_axon_job job_copy(uint64_t dst, uint64_t src, uint64_t size)
+{
+	return (struct drm_axon_job){ .opcode = AXON_CMD_COPY, .operand = { dst, src, size } };
+}
+
+struct drm_axon_job job_fill(uint64_t dst, uint8_t byte, uint64_t size)
+{
+	return (struct drm_axon_job){ .opcode = AXON_CMD_FILL, .operand = { dst, byte, size } };
+}
+
+struct drm_axon_job job_launch(uint64_t program, uint64_t args)
+{
+	return (struct drm_axon_job){ .opcode = AXON_CMD_LAUNCH, .operand = { program, args } };
+}
+
+static struct axon_inst inst(uint8_t opcode)
+{
+	struct axon_inst i = { .opcode = opcode, .wait_reg = AXON_SREG_NONE };
+	unsigned int n;
+
+	for (n = 0; n < AXON_NUM_PATCHES; n++)
+		i.patch[n].reg = AXON_SREG_NONE;
+	return i;
+}
+
+static struct axon_inst inst_ctl(uint8_t opcode, uint8_t rd, uint8_t ra, uint64_t imm, uint8_t dtype)
+{
+	struct axon_inst i = inst(opcode);
+
+	i.ctl = (struct axon_ctl){
+		.imm = imm, .rd = rd, .ra = ra, .rb = AXON_SREG_NONE, .dtype = dtype,
+	};
+	return i;
+}
+
+void prog_write(void *mem, uint64_t addr, int kind, uint64_t operand)
+{
+	struct axon_program *p = mem;
+	struct axon_inst code[3];
+	uint32_t n = 0;
+
+	switch (kind) {
+	case PROG_LOOP:
+		code[n] = inst_ctl(AXON_OP_BRANCH, 0, AXON_SREG_NONE, 0, 0);
+		code[n++].op0 = AXON_COND_ALWAYS;
+		code[n] = inst_ctl(AXON_OP_BRANCH, 0, AXON_SREG_NONE, 0, 0);
+		code[n++].op0 = AXON_COND_ALWAYS;
+		break;
+	case PROG_STORE:
+		/* register 2 is the core's number; what is stored does not matter */
+		code[n++] = inst_ctl(AXON_OP_REG_STORE, AXON_SREG_CORE, AXON_SREG_NONE, operand,
+				     AXON_DTYPE_UINT32);
+		break;
+	case PROG_LOAD:
+		code[n++] = inst_ctl(AXON_OP_REG_LOAD, 3, AXON_SREG_NONE, operand,
+				     AXON_DTYPE_UINT32);
+		break;
+	case PROG_DEADLOCK:
+		code[n] = inst(AXON_OP_NOP);
+		code[n].wait_op = AXON_WAIT_GE;
+		code[n].wait_sem = 7;
+		code[n++].wait_val = 3;
+		break;
+	case PROG_BAD_OPCODE:
+		code[n++] = inst(0x7f);
+		break;
+	case PROG_RUN_OUT:
+		code[n++] = inst(AXON_OP_NOP);
+		break;
+	}
+	if (kind != PROG_RUN_OUT)
+		code[n++] = inst(AXON_OP_HALT);
+	memset(p, 0, sizeof(*p));
+	p->magic = AXON_PROGRAM_MAGIC;
+	p->version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
+	p->engine[AXON_ENGINE_SYNC].addr = addr + sizeof(*p);
+	p->engine[AXON_ENGINE_SYNC].count = n;
+	memcpy(p + 1, code, n * sizeof(code[0]));
+}
+
+static uint32_t env_bo(struct env *e, uint64_t addr, uint8_t **mem)
+{
+	uint32_t bo;
+
+	if (bo_create(e->fd, ENV_SIZE, DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE, e->vm, &bo) ||
+	    vm_map(e->fd, e->vm, bo, 0, addr, ENV_SIZE, 0))
+		bail("no buffer at %#llx", (unsigned long long)addr);
+	*mem = bo_map(e->fd, bo, ENV_SIZE);
+	if (!*mem)
+		bail("buffer cannot be mapped");
+	return bo;
+}
+
+void env_attach(struct env *e, int fd, uint32_t core, uint32_t timeout_ms)
+{
+	e->fd = fd;
+	if (vm_create(fd, &e->vm) || ctx_create(fd, e->vm, &e->ctx) ||
+	    queue_create(fd, e->ctx, core, timeout_ms, &e->queue))
+		bail("no queue on core %u", core);
+	e->code = env_bo(e, ENV_CODE, &e->code_mem);
+	e->data = env_bo(e, ENV_DATA, &e->data_mem);
+}
+
+void env_open(struct env *e, uint32_t core, uint32_t timeout_ms)
+{
+	env_attach(e, drv_open(), core, timeout_ms);
+}
+
+void env_close(struct env *e)
+{
+	munmap(e->code_mem, ENV_SIZE);
+	munmap(e->data_mem, ENV_SIZE);
+	close(e->fd);
+}

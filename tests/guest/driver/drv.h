@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drv.h - what the driver's guest tests share: TAP, and one plain call an ioctl.
+ *
+ * Nothing is hidden: the tests are about the kernel's interface, so they do not use libaxon.
+ * Calls return 0 or -errno.
+ */
+#ifndef DRV_H
+#define DRV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "axon_accel.h"
+#include "axon_hw.h"
+#include "axon_isa.h"
+
+#define DRV_TIMEOUT_NS	(30ll * 1000000000)
+
+/* TAP */
+void ok(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* is @got what was wanted? says both if not */
+void is(long long got, long long want, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* plan and exit status */
+int done(void);
+/* end the test: going on makes no sense */
+void bail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* nodes */
+int drv_open(void);			/* first card; bails out */
+int drv_open_nr(int nr);		/* -errno if there is no such node */
+
+int drv_ioctl(int fd, unsigned long request, void *arg);
+int drv_query(int fd, uint32_t type, void *data, uint32_t *size);
+int bo_create(int fd, uint64_t size, uint32_t region, uint32_t flags, uint32_t vm, uint32_t *handle);
+int bo_close(int fd, uint32_t handle);
+int bo_offset(int fd, uint32_t handle, uint64_t *offset);
+void *bo_map(int fd, uint32_t handle, uint64_t size);	/* NULL if it cannot be mapped */
+int vm_create(int fd, uint32_t *vm);
+int vm_destroy(int fd, uint32_t vm);
+int vm_map(int fd, uint32_t vm, uint32_t bo, uint64_t offset, uint64_t addr, uint64_t size,
+	   uint32_t flags);
+int vm_unmap(int fd, uint32_t vm, uint64_t addr, uint64_t size);
+int ctx_create(int fd, uint32_t vm, uint32_t *ctx);
+int ctx_destroy(int fd, uint32_t ctx);
+int ctx_state(int fd, uint32_t ctx, struct drm_axon_ctx_get_state *state);
+int queue_create(int fd, uint32_t ctx, uint32_t core, uint32_t timeout_ms, uint32_t *queue);
+int queue_destroy(int fd, uint32_t queue);
+int queue_state(int fd, uint32_t queue, struct drm_axon_queue_get_state *state);
+int syncobj_create(int fd, uint32_t *handle);
+int syncobj_destroy(int fd, uint32_t handle);
+int syncobj_wait(int fd, uint32_t handle, uint64_t point, int64_t timeout_ns);
+/* error of the fence in a binary syncobj that has signalled: 0 or -errno, through a sync_file */
+int syncobj_error(int fd, uint32_t handle);
+
+int submit(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num,
+	   const struct drm_axon_sync *syncs, uint32_t num_syncs, uint64_t *seqno);
+/* submit, wait for the end, give the fence's error */
+int run(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num);
+
+struct drm_axon_job job_nop(void);
+struct drm_axon_job job_copy(uint64_t dst, uint64_t src, uint64_t size);
+struct drm_axon_job job_fill(uint64_t dst, uint8_t byte, uint64_t size);
+struct drm_axon_job job_launch(uint64_t program, uint64_t args);
+
+/* programs, written at @mem, which the card sees at @addr; one engine, sync */
+enum { PROG_HALT, PROG_LOOP, PROG_STORE, PROG_LOAD, PROG_DEADLOCK, PROG_BAD_OPCODE, PROG_RUN_OUT };
+/* @operand: PROG_STORE, PROG_LOAD: address accessed */
+void prog_write(void *mem, uint64_t addr, int kind, uint64_t operand);
+
+/**
+ * struct env - a context with a queue, a page of code and a page of data
+ * The addresses are the same in every one.
+ */
+struct env {
+	int fd;
+	uint32_t vm, ctx, queue, code, data;
+	uint8_t *code_mem, *data_mem;
+};
+#define ENV_CODE	0x100000ull
+#define ENV_DATA	0x200000ull
+#define ENV_NOWHERE	0x700000000ull
+#define ENV_SIZE	0x10000u
+void env_open(struct env *e, uint32_t core, uint32_t timeout_ms);	/* bails out */
+void env_attach(struct env *e, int fd, uint32_t core, uint32_t timeout_ms);
+void env_close(struct env *e);
+
+#endif /* DRV_H */
