@@ -13,13 +13,17 @@
 
 #include "interp.h"
 #include "ref.h"
+#include "soft.h"
 
 struct machine {
 	uint32_t token, pos, next;
 	float *k, *v, *logits;
 	void *elf;
 	struct interp *in;
+	struct soft *soft;	/* NULL without the runtime */
 };
+
+static bool have_soft;
 
 static void machine_init(struct machine *m, const struct ref_llama *r)
 {
@@ -52,15 +56,27 @@ static void machine_init(struct machine *m, const struct ref_llama *r)
 	axc_program_free(p);
 	m->in = interp_load(m->elf, size, t, 6);
 	assert_non_null(m->in);
+	m->soft = have_soft ? soft_load(m->elf, size, t, 6) : NULL;
+	assert_int_equal(!m->soft, !have_soft);
 }
 
 static void machine_free(struct machine *m)
 {
 	interp_free(m->in);
+	soft_free(m->soft);
 	free(m->elf);
 	free(m->k);
 	free(m->v);
 	free(m->logits);
+}
+
+static void check(const struct machine *m, const struct ref_llama *r)
+{
+	double d = ref_distance(m->logits, r->logits, r->c.vocab);
+
+	if (!(d < 1e-4))
+		fail_msg("position %u: logits differ by %g", m->pos, d);
+	assert_int_equal(m->next, ref_argmax(m->logits, r->c.vocab));
 }
 
 static void run(const struct axc_llama_config *c, uint32_t first, uint32_t steps, uint32_t seed)
@@ -68,7 +84,6 @@ static void run(const struct axc_llama_config *c, uint32_t first, uint32_t steps
 	struct machine m = { .token = 1 % c->vocab };
 	struct ref_llama r;
 	uint32_t i;
-	double d;
 
 	ref_llama_init(&r, c, seed);
 	machine_init(&m, &r);
@@ -89,10 +104,12 @@ static void run(const struct axc_llama_config *c, uint32_t first, uint32_t steps
 		m.pos = first + i;
 		ref_llama_step(&r, m.token, m.pos);
 		assert_int_equal(interp_run(m.in, seed * 1000 + i), 0);
-		d = ref_distance(m.logits, r.logits, c->vocab);
-		if (!(d < 1e-4))
-			fail_msg("position %u: logits differ by %g", m.pos, d);
-		assert_int_equal(m.next, ref_argmax(m.logits, c->vocab));
+		check(&m, &r);
+		if (m.soft) {
+			memset(m.logits, 0xff, c->vocab * sizeof(float));
+			assert_int_equal(soft_run(m.soft), 0);
+			check(&m, &r);
+		}
 		m.token = ref_argmax(r.logits, c->vocab);
 	}
 	printf("# %lu instructions executed at position %u\n", interp_executed(m.in), m.pos);
@@ -143,5 +160,11 @@ int main(void)
 		cmocka_unit_test(long_sequences),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int ret;
+
+	have_soft = soft_open();
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	if (have_soft)
+		soft_close();
+	return ret;
 }

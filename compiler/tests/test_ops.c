@@ -13,6 +13,7 @@
 
 #include "interp.h"
 #include "ref.h"
+#include "soft.h"
 
 static const uint32_t sizes[] = { 1, 2, 64, 127, 128, 129, 300, 513 };
 #define NSIZES	(sizeof(sizes) / sizeof(sizes[0]))
@@ -21,6 +22,32 @@ static struct axc_tensor *vector(struct axc_program *p, enum axc_usage usage, co
 				 enum axon_dtype dtype, uint64_t n)
 {
 	return axc_tensor_new(p, usage, name, dtype, 1, &n);
+}
+
+static bool have_soft;
+
+/* The same on the soft card; both must have found about the same numbers. */
+static void run_soft(const void *elf, size_t size, const struct interp_tensor *t, unsigned int n,
+		     int expect)
+{
+	struct soft *s = soft_load(elf, size, t, n);
+	void *before[8];
+	unsigned int i;
+
+	assert_non_null(s);
+	for (i = 0; i < n; i++)
+		before[i] = memcpy(malloc(t[i].size), t[i].data, t[i].size);
+	assert_int_equal(soft_run(s), expect);
+	soft_free(s);
+	if (expect) {	/* the card's context is gone */
+		soft_close();
+		assert_true(soft_open());
+	}
+	for (i = 0; i < n; i++) {
+		if (!expect && memcmp(before[i], t[i].data, t[i].size))
+			assert_true(ref_distance(t[i].data, before[i], t[i].size / 4) < 2e-5);
+		free(before[i]);
+	}
 }
 
 /* Finish, run twice in different orders, free. */
@@ -41,6 +68,8 @@ static void run(struct axc_program *p, const struct interp_tensor *t, unsigned i
 	assert_int_equal(interp_run(in, 1), expect);
 	assert_int_equal(interp_run(in, 2), expect);
 	interp_free(in);
+	if (have_soft)
+		run_soft(elf, size, t, n, expect);
 	free(elf);
 }
 
@@ -397,5 +426,11 @@ int main(void)
 		cmocka_unit_test(attention_alone),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int ret;
+
+	have_soft = soft_open();
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	if (have_soft)
+		soft_close();
+	return ret;
 }
