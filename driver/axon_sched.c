@@ -69,6 +69,20 @@ static void sched_free_job(struct drm_sched_job *sched_job)
 }
 
 /*
+ * drm_sched_stop() lets go of the hardware fences, since a driver that resets its hardware makes
+ * new ones, and drm_sched_start() cancels jobs without one. Ours stay on the card.
+ */
+static void sched_resume(struct drm_gpu_scheduler *sched)
+{
+	struct drm_sched_job *job;
+
+	list_for_each_entry(job, &sched->pending_list, list)
+		if (!job->s_fence->parent)
+			job->s_fence->parent = dma_fence_get(to_axon_job(job)->fence);
+	drm_sched_start(sched);
+}
+
+/*
  * Stopping and starting the scheduler around the question is what makes it safe to find that the
  * job has just ended: whoever is done is then freed here and nowhere else.
  */
@@ -79,7 +93,7 @@ static enum drm_gpu_sched_stat sched_timedout_job(struct drm_sched_job *sched_jo
 
 	drm_sched_stop(sched, sched_job);
 	axon_reset_timeout(q);
-	drm_sched_start(sched);
+	sched_resume(sched);
 	return DRM_GPU_SCHED_STAT_NOMINAL;
 }
 
