@@ -128,17 +128,16 @@ static NRT_STATUS take_section(struct parser *p, size_t index, const GElf_Shdr *
 	for (i = 0; i < NUM_SECTIONS; i++)
 		if (!strcmp(name, rule[i].name))
 			break;
-	if (i == NUM_SECTIONS) {
-		/* A comment or the like: harmless as long as it wants no memory. */
-		if (sh->sh_flags & SHF_ALLOC)
-			return refuse("unknown section %s", name);
-		return NRT_SUCCESS;
-	}
+	if (i == NUM_SECTIONS)
+		return NRT_SUCCESS;	/* by the format: ignored */
 	if (p->index[i])
 		return refuse("section %s stands twice", name);
 	if (sh->sh_type != rule[i].type || (sh->sh_flags & kinds & ~rule[i].flags) ||
 	    (rule[i].flags & ~sh->sh_flags & kinds))
 		return refuse("section %s is of the wrong type or has the wrong flags", name);
+	/* Sections start at whole pages of the card. */
+	if (sh->sh_addralign > AXON_PAGE_SIZE || (sh->sh_addralign & (sh->sh_addralign - 1)))
+		return refuse("section %s wants an impossible alignment", name);
 	if (sh->sh_flags & SHF_COMPRESSED)
 		return refuse("section %s is compressed", name);
 	p->index[i] = index;

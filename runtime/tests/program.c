@@ -245,7 +245,7 @@ static void link_section(Elf_Scn *scn, Elf_Scn *link, Elf_Scn *info)
 	CHECK(gelf_update_shdr(scn, &sh));
 }
 
-struct note {
+struct __attribute__((packed)) note {
 	Elf64_Nhdr header;
 	char name[8];
 	struct axon_elf_info info;
