@@ -46,16 +46,18 @@ int axon_status_error(uint32_t status)
 		return 0;
 	case AXON_STATUS_FAULT_UNMAPPED ... AXON_STATUS_FAULT_ADDRESS:
 		return -EFAULT;
+	case AXON_STATUS_BAD_PROGRAM ... AXON_STATUS_BAD_PC:
+	case AXON_STATUS_BAD_COMMAND:
+		return -EINVAL;
 	case AXON_STATUS_DEADLOCK:
 		return -EDEADLK;
 	case AXON_STATUS_KILLED:
-		return -ETIME;
 	case AXON_STATUS_QUEUE_GONE:
 		return -ECANCELED;
 	case AXON_STATUS_CARD_RESET:
 		return -ECONNRESET;
 	default:
-		return -EINVAL;
+		return -EIO;
 	}
 }
 

@@ -214,6 +214,27 @@ static int submit_locked(struct soft_card *card, struct soft_queue *q,
 	return 0;
 }
 
+/* As the kernel driver: words that no command of this kind uses must be 0. */
+static bool job_bad(const struct drm_axon_job *job)
+{
+	const __u64 *op = job->operand;
+
+	if (job->flags)
+		return true;
+	switch (job->opcode) {
+	case AXON_CMD_NOP:
+		return op[0] || op[1] || op[2] || op[3] || op[4];
+	case AXON_CMD_LAUNCH:
+		return op[3] >> 32 || op[4];
+	case AXON_CMD_COPY:
+		return op[3] || op[4];
+	case AXON_CMD_FILL:
+		return op[1] >> 8 || op[3] || op[4];
+	default:
+		return true;
+	}
+}
+
 int soft_queue_submit(struct soft_card *card, struct soft_queue *q,
 		      const struct drm_axon_job *jobs, uint32_t count,
 		      const struct axon_fence *waits, uint32_t wait_count, uint64_t *seqno)
@@ -224,7 +245,7 @@ int soft_queue_submit(struct soft_card *card, struct soft_queue *q,
 	if (atomic_load_explicit(&card->wedged, memory_order_relaxed))
 		return -EIO;
 	for (i = 0; i < count; i++)
-		if (jobs[i].flags || jobs[i].opcode > UINT16_MAX)
+		if (job_bad(&jobs[i]))
 			return -EINVAL;
 	for (i = 0; i < wait_count; i++)
 		if (waits[i].seqno > atomic_load(&((struct soft_queue *)waits[i].queue)->last))

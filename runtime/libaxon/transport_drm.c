@@ -55,6 +55,7 @@ struct node_ctx {
  * @id: of the queue
  * @syncobj: timeline; point = sequence number
  * @spin_ns: how long a waiter looks before it blocks
+ * @good: up to here jobs are known to have ended well (atomic)
  */
 struct node_queue {
 	struct axon_queue base;
@@ -63,6 +64,7 @@ struct node_queue {
 	uint32_t id;
 	uint32_t syncobj;
 	uint64_t spin_ns;
+	_Atomic uint64_t good;
 };
 
 #define to_node(type, ptr) ((struct node_##type *)(ptr))
@@ -485,38 +487,40 @@ static int drm_submit(struct axon_queue *base, const struct drm_axon_job *jobs, 
 	return banned_error(base->ctx, err);
 }
 
-/* A job of a context that failed: did this one end before, was it the cause, or a victim? */
-static int failed_job(struct node_queue *queue, uint64_t seqno, uint64_t completed)
+/* A job of a context that failed: did this one end well before, was it the cause, or a victim? */
+static int failed_job(struct node_queue *queue, uint64_t seqno,
+		      const struct drm_axon_ctx_get_state *ctx)
+{
+	if (ctx->fault_queue == queue->id && ctx->status) {
+		if (seqno < ctx->seqno)
+			return 0;
+		if (seqno == ctx->seqno && (ctx->state & DRM_AXON_CTX_TIMEDOUT))
+			return -ETIME;
+		if (seqno == ctx->seqno)
+			return axon_status_error(ctx->status);
+	} else if (seqno <= atomic_load(&queue->good)) {
+		return 0;
+	}
+	return (ctx->state & DRM_AXON_CTX_DEVICE_RESET) ? -ECONNRESET : -ECANCELED;
+}
+
+/*
+ * How a job ended that has ended. Fences of a failed context are signalled too, and syncobjs carry
+ * no error to user space, so the context is asked: as long as it is not banned all is well.
+ */
+static int job_result(struct node_queue *queue, uint64_t seqno)
 {
 	struct drm_axon_ctx_get_state ctx;
+	uint64_t good = atomic_load(&queue->good);
 	int err = drm_ctx_state(queue->base.ctx, &ctx);
 
 	if (err)
 		return err;
-	if (ctx.fault_queue == queue->id && ctx.status) {
-		if (seqno < ctx.seqno)
-			return 0;
-		if (seqno == ctx.seqno && (ctx.state & DRM_AXON_CTX_TIMEDOUT))
-			return -ETIME;
-		if (seqno == ctx.seqno)
-			return axon_status_error(ctx.status);
-	} else if (seqno <= completed) {
-		return 0;
-	}
-	return (ctx.state & DRM_AXON_CTX_DEVICE_RESET) ? -ECONNRESET : -ECANCELED;
-}
-
-/* How a job ended that has ended. */
-static int job_result(struct node_queue *queue, uint64_t seqno)
-{
-	struct drm_axon_queue_get_state state;
-	int err = drm_queue_state(&queue->base, &state);
-
-	if (err)
-		return err;
-	if (state.completed >= seqno && state.last_status == AXON_STATUS_OK)
-		return 0;
-	return failed_job(queue, seqno, state.completed);
+	if (ctx.state)
+		return failed_job(queue, seqno, &ctx);
+	while (good < seqno && !atomic_compare_exchange_weak(&queue->good, &good, seqno))
+		;
+	return 0;
 }
 
 /* Looks for a short while, since blocking and being woken costs more than a short job. */
@@ -531,7 +535,7 @@ static bool spin(struct node_queue *queue, uint64_t seqno, uint64_t deadline_ns)
 	if (end > deadline_ns)
 		end = deadline_ns;
 	do {
-		if (drm_queue_state(&queue->base, &state) || state.last_status != AXON_STATUS_OK)
+		if (drm_queue_state(&queue->base, &state))
 			return false;
 		if (state.completed >= seqno)
 			return true;
@@ -551,8 +555,10 @@ static int drm_wait(struct axon_queue *base, uint64_t seqno, uint64_t deadline_n
 	pthread_mutex_unlock(&queue->lock);
 	if (seqno > last)
 		return -EINVAL;
-	if (!seqno || spin(queue, seqno, deadline_ns))
+	if (seqno <= atomic_load(&queue->good))
 		return 0;
+	if (spin(queue, seqno, deadline_ns))
+		return job_result(queue, seqno);
 	err = drmSyncobjTimelineWait(device_fd(base->dev), &queue->syncobj, &seqno, 1, deadline,
 				     DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL, NULL);
 	if (err)

@@ -73,13 +73,23 @@ static void test_programs(void **state)
 	axon_device_close(dev);
 }
 
+/* Commands that cannot be right are refused before the card sees them; the context goes on. */
 static void test_commands(void **state)
 {
 	struct axon_device *dev = open_card();
-	struct drm_axon_job job = { .opcode = 0x77 };
 	struct client c = open_client(dev, 0, 0);
+	struct drm_axon_job job = { .opcode = 0x77 };
 	struct drm_axon_ctx_get_state s;
 
+	assert_int_equal(run_job(c.queue, &job), -EINVAL);
+	job = (struct drm_axon_job) { .opcode = AXON_CMD_NOP, .operand = { 1 } };
+	assert_int_equal(run_job(c.queue, &job), -EINVAL);
+	job = (struct drm_axon_job) { .opcode = AXON_CMD_FILL, .operand = { DATA, 256, 1 } };
+	assert_int_equal(run_job(c.queue, &job), -EINVAL);
+	job = (struct drm_axon_job) { .opcode = AXON_CMD_NOP };
+	assert_int_equal(run_job(c.queue, &job), 0);
+	/* What only the card can know ends the context. */
+	job = (struct drm_axon_job) { .opcode = AXON_CMD_COPY, .operand = { DATA, DATA, 0 } };
 	assert_int_equal(run_job(c.queue, &job), -EINVAL);
 	assert_int_equal(axon_context_state(c.ctx, &s), 0);
 	assert_int_equal(s.status, AXON_STATUS_BAD_COMMAND);
