@@ -13,11 +13,12 @@
 #include "math_ops.h"
 
 /*
- * Distance of partitions in the host's memory. The odd number of cache lines spreads a walk over
- * the partitions (every operand of a matmul is one) over all sets of a cache.
+ * Distance of partitions in the host's memory. An odd number of cache lines spreads a walk over the
+ * partitions (every operand of a matmul is one) over all sets of L1; 33 lines more than a power of
+ * two keep 2 KiB of every partition, the widest tile of a matmul, apart in the sets of L2.
  */
-#define AXON_SBUF_PITCH		(AXON_SBUF_PART_BYTES + 64u)
-#define AXON_PSUM_PITCH		(AXON_PSUM_PART_BYTES + 64u)
+#define AXON_SBUF_PITCH		(AXON_SBUF_PART_BYTES + 33 * 64u)
+#define AXON_PSUM_PITCH		(AXON_PSUM_PART_BYTES + 33 * 64u)
 #define AXON_SBUF_BYTES		((size_t)AXON_PARTITIONS * AXON_SBUF_PITCH)
 #define AXON_PSUM_BYTES		((size_t)AXON_PARTITIONS * AXON_PSUM_PITCH)
 

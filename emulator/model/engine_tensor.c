@@ -37,46 +37,51 @@ static void pack(const struct axon_core *c, const struct axon_operand *o,
 		axon_walk_load(c, w, o->dtype, o->ptr + k * o->pitch, buf + k * ld);
 }
 
-/* Few columns: results stand in mm_c by columns until they are written. */
+/*
+ * The columns of @o, fp32, @ld elements apart: to or from @buf. @w has one axis, so that a column is
+ * a walk over the partitions.
+ */
+static void load_columns(const struct axon_core *c, const struct axon_operand *o,
+			 const struct axon_walk *w, float *buf, size_t ld)
+{
+	for (uint32_t j = 0; j < o->elems; j++)
+		c->math->load[o->dtype](buf + j * ld, o->ptr + (ptrdiff_t)j * w->step[0], o->pitch,
+					o->nparts);
+}
+
+static void store_columns(const struct axon_core *c, const struct axon_operand *o,
+			  const struct axon_walk *w, const float *buf, size_t ld)
+{
+	for (uint32_t j = 0; j < o->elems; j++)
+		c->math->store[o->dtype](o->ptr + (ptrdiff_t)j * w->step[0], o->pitch, buf + j * ld,
+					 o->nparts);
+}
+
+/* Few columns, lanes along m. Results stand in mm_c by columns until they are written. */
 static void matmul_columns(struct axon_core *c, const struct axon_operand *dst,
 			   const struct axon_operand *st, const struct axon_operand *mov,
 			   const struct axon_walk *w, bool accumulate)
 {
 	uint32_t m = st->elems, n = mov->elems;
 	struct axon_mv mv = { .a = st->ptr, .x = c->mm_b, .c = c->mm_c, .lda = (size_t)st->pitch,
-			      .ldx = n, .ldc = AXON_PARTITIONS, .k = st->nparts, .m = m, .n = n,
-			      .dtype = st->dtype };
+			      .ldx = AXON_MM_LDA, .ldc = AXON_MM_LDA, .k = st->nparts, .m = m,
+			      .n = n, .dtype = st->dtype };
 
-	pack(c, mov, &w[2], c->mm_b, n);
+	load_columns(c, mov, &w[2], c->mm_b, AXON_MM_LDA);
 	if (!row_of(&w[1], st->esz)) {
 		pack(c, st, &w[1], c->mm_a, AXON_MM_LDA);
 		mv.a = (const uint8_t *)c->mm_a;
 		mv.lda = AXON_MM_LDA * sizeof(float);
 		mv.dtype = AXON_DTYPE_FLOAT32;
 	}
-	for (uint32_t j = 0; j < n; j++) {
-		float *col = c->mm_c + j * AXON_PARTITIONS;
-
-		if (!accumulate)
-			memset(col, 0, AXON_PARTITIONS * sizeof(*col));
-	}
 	if (accumulate)
-		for (uint32_t i = 0; i < m; i++) {
-			float row[MV_MAX_N];
-
-			axon_walk_load(c, &w[0], AXON_DTYPE_FLOAT32, dst->ptr + i * dst->pitch,
-				       row);
-			for (uint32_t j = 0; j < n; j++)
-				c->mm_c[j * AXON_PARTITIONS + i] = row[j];
-		}
-	c->math->mv(&mv);
-	for (uint32_t i = 0; i < m; i++) {
-		float row[MV_MAX_N];
-
+		load_columns(c, dst, &w[0], c->mm_c, AXON_MM_LDA);
+	else
 		for (uint32_t j = 0; j < n; j++)
-			row[j] = c->mm_c[j * AXON_PARTITIONS + i];
-		axon_walk_store(c, &w[0], AXON_DTYPE_FLOAT32, dst->ptr + i * dst->pitch, row);
-	}
+			memset(c->mm_c + j * AXON_MM_LDA, 0,
+			       (m + AXON_MV_PAD - 1) / AXON_MV_PAD * AXON_MV_PAD * sizeof(float));
+	c->math->mv(&mv);
+	store_columns(c, dst, &w[0], c->mm_c, AXON_MM_LDA);
 }
 
 static void matmul_rows(struct axon_core *c, const struct axon_operand *dst,
@@ -139,7 +144,7 @@ static bool exec_matmul(struct axon_core *c, const struct axon_inst *inst, struc
 
 	step->load = 1 + (uint32_t)(flops >> 15);
 	c->flops += flops;
-	if (o[2].elems <= MV_MAX_N && o[1].elems > 1)
+	if (o[2].elems <= MV_MAX_N && o[1].elems > 1 && w[0].axes == 1 && w[2].axes == 1)
 		matmul_columns(c, &o[0], &o[1], &o[2], w, acc);
 	else
 		matmul_rows(c, &o[0], &o[1], &o[2], w, acc);

@@ -380,6 +380,24 @@ static bool exec_reduce(struct axon_core *c, unsigned int engine, const struct a
 	return true;
 }
 
+/* Few elements a partition: a column at a time, down the partitions. */
+static void reduce_columns(const struct axon_core *c, unsigned int op,
+			   const struct axon_operand *src, const struct axon_walk *w, float *out)
+{
+	float col[AXON_PARTITIONS];
+
+	for (uint32_t n = 0; n < src->elems; n++) {
+		c->math->load[src->dtype](col, src->ptr + (ptrdiff_t)n * w->step[0], src->pitch,
+					  src->nparts);
+		for (uint32_t p = 1; p < src->nparts; p++)
+			col[0] = op == AXON_ALU_ADD ? col[0] + col[p] :
+				op == AXON_ALU_MULTIPLY ? col[0] * col[p] :
+				op == AXON_ALU_MAX ? (col[0] > col[p] ? col[0] : col[p]) :
+				(col[0] < col[p] ? col[0] : col[p]);
+		out[n] = src->nparts > 1 && op < AXON_ALU_MAX ? axon_canon(col[0]) : col[0];
+	}
+}
+
 static bool exec_partition_reduce(struct axon_core *c, unsigned int engine,
 				  const struct axon_inst *inst, struct axon_step *step)
 {
@@ -394,11 +412,15 @@ static bool exec_partition_reduce(struct axon_core *c, unsigned int engine,
 	step->cycles += axon_cost_engine(engine, o[1].nparts, 1, false);
 	axon_walk_make(&wd, &o[0], 0);
 	axon_walk_make(&w, &o[1], 0);
-	axon_walk_load(c, &w, o[1].dtype, o[1].ptr, c->row);
-	for (uint32_t p = 1; p < o[1].nparts; p++)
-		c->math->bin[inst->op0](c->row, c->row,
-			axon_walk_view(c, &w, o[1].dtype, o[1].ptr + p * o[1].pitch, c->mm_b),
-			o[1].elems, 0);
+	if (w.axes == 1 && w.count[0] <= 4) {
+		reduce_columns(c, inst->op0, &o[1], &w, c->row);
+	} else {
+		axon_walk_load(c, &w, o[1].dtype, o[1].ptr, c->row);
+		for (uint32_t p = 1; p < o[1].nparts; p++)
+			c->math->bin[inst->op0](c->row, c->row,
+				axon_walk_view(c, &w, o[1].dtype, o[1].ptr + p * o[1].pitch,
+					       c->mm_b), o[1].elems, 0);
+	}
 	axon_walk_store(c, &wd, o[0].dtype, o[0].ptr, c->row);
 	return true;
 }

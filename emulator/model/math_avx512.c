@@ -16,7 +16,7 @@
 #include "math_ops.h"
 
 #define W		16
-#define MM_ROWS		13
+#define MM_ROWS		12
 #define MM_COLS		2
 #define MV_VECS		4
 #define MV_COLS		4

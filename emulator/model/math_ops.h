@@ -54,10 +54,13 @@ struct axon_mm {
 /**
  * struct axon_mv - a matrix product for few columns
  * @a: row k of the stationary tile starts at a + k * lda, @dtype, contiguous
- * @x: x[k * ldx + n], fp32
- * @c: c[n * ldc + m], fp32 scratch: in the start values, out the result
+ * @x: x[n * ldx + k], fp32
+ * @c: c[n * ldc + m], fp32 scratch: in the start values, out the result; columns are padded to
+ *	AXON_MV_PAD elements
  * @lda: bytes between rows of @a
  */
+#define AXON_MV_PAD	16u
+
 struct axon_mv {
 	const uint8_t *a;
 	const float *x;

@@ -240,70 +240,68 @@ ACT_LOOP(act_sign, v_canon(v_sel(v_gt(x, zero), one,
 
 /* ---- sums and the like along an axis: 16 partials, then a tree ---- */
 
-static inline float red_op(unsigned int op, float a, float b)
-{
-	switch (op) {
-	case AXON_ALU_ADD:
-		return a + b;
-	case AXON_ALU_MULTIPLY:
-		return a * b;
-	case AXON_ALU_MAX:
-		return a > b ? a : b;
-	default:
-		return a < b ? a : b;
-	}
-}
-
 #define RED_VECTORS	(16 / W)
 
-#define RED_LOOP(acc, p, n, expr)							\
+/* The tree over the partials; those that have no element are skipped. */
+#define RED_TREE(part, have, expr)							\
 	do {										\
-		for (; (n) >= 16; (n) -= 16, (p) += 16)					\
-			for (int v_ = 0; v_ < RED_VECTORS; v_++) {			\
-				VF x = (acc)[v_], y = v_load((p) + v_ * W);		\
+		for (size_t w_ = 8; w_; w_ >>= 1)					\
+			for (size_t j_ = 0; j_ < w_ && j_ + w_ < (have); j_++) {	\
+				float x = (part)[j_], y = (part)[j_ + w_];		\
 											\
-				(acc)[v_] = expr;					\
+				(part)[j_] = expr;					\
 			}								\
 	} while (0)
 
+#define RED_FN(name, vector, scalar)							\
+static float name(const float *src, size_t n)						\
+{											\
+	float part[16];									\
+	VF acc[RED_VECTORS];								\
+	size_t i = 16;									\
+											\
+	if (n < 16) {									\
+		for (i = 0; i < n; i++)							\
+			part[i] = src[i];						\
+		RED_TREE(part, n, scalar);						\
+		return part[0];								\
+	}										\
+	for (int v = 0; v < RED_VECTORS; v++)						\
+		acc[v] = v_load(src + v * W);						\
+	for (; i + 16 <= n; i += 16)							\
+		for (int v = 0; v < RED_VECTORS; v++) {					\
+			VF x = acc[v], y = v_load(src + i + v * W);			\
+											\
+			acc[v] = vector;						\
+		}									\
+	for (int v = 0; v < RED_VECTORS; v++)						\
+		v_store(part + v * W, acc[v]);						\
+	for (size_t j = 0; i < n; i++, j++) {						\
+		float x = part[j], y = src[i];						\
+											\
+		part[j] = scalar;							\
+	}										\
+	RED_TREE(part, 16, scalar);							\
+	return part[0];									\
+}
+
+RED_FN(red_add, v_add(x, y), x + y)
+RED_FN(red_mul, v_mul(x, y), x * y)
+RED_FN(red_max, v_sel(v_gt(x, y), x, y), x > y ? x : y)
+RED_FN(red_min, v_sel(v_gt(y, x), x, y), x < y ? x : y)
+
 static float reduce(unsigned int op, const float *src, size_t n)
 {
-	float part[16];
-	size_t have = n < 16 ? n : 16;
-
-	/* Partials start with their first element; those that have none are skipped. */
-	for (size_t i = 0; i < have; i++)
-		part[i] = src[i];
-	src += have;
-	n -= have;
-	if (n >= 16) {
-		VF acc[RED_VECTORS];
-
-		for (int v = 0; v < RED_VECTORS; v++)
-			acc[v] = v_load(part + v * W);
-		switch (op) {
-		case AXON_ALU_ADD:
-			RED_LOOP(acc, src, n, v_add(x, y));
-			break;
-		case AXON_ALU_MULTIPLY:
-			RED_LOOP(acc, src, n, v_mul(x, y));
-			break;
-		case AXON_ALU_MAX:
-			RED_LOOP(acc, src, n, v_sel(v_gt(x, y), x, y));
-			break;
-		default:
-			RED_LOOP(acc, src, n, v_sel(v_gt(y, x), x, y));
-			break;
-		}
-		for (int v = 0; v < RED_VECTORS; v++)
-			v_store(part + v * W, acc[v]);
+	switch (op) {
+	case AXON_ALU_ADD:
+		return axon_canon(red_add(src, n));
+	case AXON_ALU_MULTIPLY:
+		return axon_canon(red_mul(src, n));
+	case AXON_ALU_MAX:
+		return red_max(src, n);
+	default:
+		return red_min(src, n);
 	}
-	for (size_t i = 0; i < n; i++)
-		part[i] = red_op(op, part[i], src[i]);
-	for (size_t w = 8; w; w >>= 1)
-		for (size_t j = 0; j < w && j + w < have; j++)
-			part[j] = red_op(op, part[j], part[j + w]);
-	return op == AXON_ALU_MAX || op == AXON_ALU_MIN ? part[0] : axon_canon(part[0]);
 }
 
 /* ---- conversions ---- */
@@ -440,55 +438,51 @@ mm_block(const int rows, const int cols, const struct axon_mm *mm, const float *
 
 _Static_assert(MM_COLS == 2, "mm_rows() knows blocks of two vectors and of one");
 
-#define MM_CASE(r)									\
-	case r:										\
+#define MM_HEIGHT(r)									\
+	if (rows >= (r)) {								\
 		if (!tail && cols == MM_COLS)						\
 			mm_block(r, MM_COLS, mm, a, b, c, 0);				\
 		else if (cols == MM_COLS)						\
 			mm_block(r, MM_COLS, mm, a, b, c, tail);			\
 		else									\
 			mm_block(r, 1, mm, a, b, c, tail);				\
-		break
-
-static void mm_rows(uint32_t rows, uint32_t cols, const struct axon_mm *mm, const float *a,
-		    const float *b, float *c, uint32_t tail)
-{
-	switch (rows) {
-	MM_CASE(1);
-	MM_CASE(2);
-	MM_CASE(3);
-	MM_CASE(4);
-#if MM_ROWS > 4
-	MM_CASE(5);
-	MM_CASE(6);
-#endif
-#if MM_ROWS > 6
-	MM_CASE(7);
-	MM_CASE(8);
-	MM_CASE(9);
-	MM_CASE(10);
-	MM_CASE(11);
-	MM_CASE(12);
-	MM_CASE(13);
-#endif
+		return r;								\
 	}
+
+/* One block of at most @rows rows. Return: how many it was. */
+static uint32_t mm_rows(uint32_t rows, uint32_t cols, const struct axon_mm *mm, const float *a,
+			const float *b, float *c, uint32_t tail)
+{
+#if MM_ROWS > 8
+	MM_HEIGHT(MM_ROWS);
+	MM_HEIGHT(8);
+#endif
+#if MM_ROWS > 4 && MM_ROWS < 8
+	MM_HEIGHT(MM_ROWS);
+#endif
+	MM_HEIGHT(4);
+	MM_HEIGHT(2);
+	MM_HEIGHT(1);
+	return 0;
 }
 
 static void mm(const struct axon_mm *mm)
 {
-	uint32_t blocks = (mm->m + MM_ROWS - 1) / MM_ROWS;
-
 	/* Columns outside: MM_COLS vectors of b stay in L1 while all of a passes by. */
 	for (uint32_t n = 0; n < mm->n; n += MM_COLS * W) {
 		uint32_t width = mm->n - n < MM_COLS * W ? mm->n - n : MM_COLS * W;
 		uint32_t cols = (width + W - 1) / W;
+		const float *next = mm->b + n + MM_COLS * W;
+		uint32_t ahead = n + MM_COLS * W < mm->n ? 0 : mm->k;
 
-		/* Blocks of nearly equal height: a short last one would waste the units. */
-		for (uint32_t i = 0; i < blocks; i++) {
-			uint32_t m = mm->m * i / blocks, end = mm->m * (i + 1) / blocks;
+		for (uint32_t m = 0; m < mm->m;) {
+			/* The next columns of b are on their way while these are worked on. */
+			uint32_t upto = mm->k * (m + MM_ROWS) / mm->m;
 
-			mm_rows(end - m, cols, mm, mm->a + m, mm->b + n,
-				mm->c + m * mm->ldc + n, width % W);
+			for (; ahead < upto && ahead < mm->k; ahead++)
+				__builtin_prefetch(next + ahead * mm->ldb);
+			m += mm_rows(mm->m - m, cols, mm, mm->a + m, mm->b + n,
+				     mm->c + m * mm->ldc + n, width % W);
 		}
 	}
 }
@@ -521,7 +515,7 @@ mv_block(const int dtype, const int vecs, const int cols, const struct axon_mv *
 {
 	const uint32_t esz = dtype == AXON_DTYPE_FLOAT32 ? 4 : 2;
 	const uint8_t *pa = mv->a + (size_t)m * esz;
-	const float *px = mv->x + n;
+	const float *px = mv->x + n * mv->ldx;
 	float *c = mv->c + n * mv->ldc + m;
 	VF acc[MV_VECS][MV_COLS];
 
@@ -530,14 +524,14 @@ mv_block(const int dtype, const int vecs, const int cols, const struct axon_mv *
 #pragma GCC unroll 8
 		for (int j = 0; j < cols; j++)
 			acc[v][j] = v_load(c + j * mv->ldc + v * W);
-	for (uint32_t k = 0; k < mv->k; k++, pa += mv->lda, px += mv->ldx) {
+	for (uint32_t k = 0; k < mv->k; k++, pa += mv->lda, px++) {
 #pragma GCC unroll 8
 		for (int v = 0; v < vecs; v++) {
 			VF x = mv_row(dtype, pa + v * W * esz, !tail || v < vecs - 1, tail);
 
 #pragma GCC unroll 8
 			for (int j = 0; j < cols; j++)
-				acc[v][j] = v_fma(x, v_set1(px[j]), acc[v][j]);
+				acc[v][j] = v_fma(x, v_set1(px[j * mv->ldx]), acc[v][j]);
 		}
 	}
 #pragma GCC unroll 8

@@ -4,7 +4,8 @@
  * launches. Included once by a test program; defines the functions of mmu.c.
  *
  * Virtual page v of the fixture lies in host page (pages - 1 - v): neighbours in virtual memory are
- * no neighbours in the host's, so that everything that crosses a page has to notice.
+ * no neighbours in the host's, so that everything that crosses a page has to notice. With FX_FLAT
+ * defined they are (benchmarks).
  */
 #ifndef AXON_TEST_CORE_FIXTURE_H
 #define AXON_TEST_CORE_FIXTURE_H
@@ -19,12 +20,16 @@
 #include "core.h"
 
 #define FX_VA		0x7f0000000000ull
+#ifdef FX_FLAT
+#define FX_PAGES	16384u
+#else
 #define FX_PAGES	1024u
+#endif
 #define FX_PAGE		4096u
 #define FX_CODE		(FX_VA)			/* 64 pages for each engine */
 #define FX_CODE_SIZE	(64ull * FX_PAGE)
 #define FX_DATA		(FX_VA + 512ull * FX_PAGE)
-#define FX_DATA_SIZE	(512ull * FX_PAGE)
+#define FX_DATA_SIZE	((FX_PAGES - 512ull) * FX_PAGE)
 #define FX_R		1u
 #define FX_W		2u
 #define FX_X		4u
@@ -43,6 +48,15 @@ struct fx {
 static struct fx *fx_of(struct axon_card *card)
 {
 	return (struct fx *)((char *)card - offsetof(struct fx, card));
+}
+
+static inline uint64_t fx_page(uint64_t page)
+{
+#ifdef FX_FLAT
+	return page;
+#else
+	return FX_PAGES - 1 - page;
+#endif
 }
 
 static uint64_t fx_now(void *opaque)
@@ -68,9 +82,14 @@ enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint6
 	if ((f->rights[page] & need[access]) != need[access])
 		return access == AXON_ACCESS_WRITE ? AXON_STATUS_FAULT_WRITE :
 			AXON_STATUS_FAULT_EXEC;
-	*ptr = f->mem + (FX_PAGES - 1 - page) * FX_PAGE + off;
+	*ptr = f->mem + fx_page(page) * FX_PAGE + off;
+#ifdef FX_FLAT
+	if (*len > FX_PAGES * (uint64_t)FX_PAGE - (va - FX_VA))
+		*len = FX_PAGES * (uint64_t)FX_PAGE - (va - FX_VA);
+#else
 	if (*len > FX_PAGE - off)
 		*len = FX_PAGE - off;
+#endif
 	return AXON_STATUS_OK;
 }
 
@@ -144,7 +163,7 @@ static inline void fx_poke(struct fx *f, uint64_t va, const void *buf, size_t le
 	for (size_t i = 0; i < len; i++) {
 		uint64_t page = (va + i - FX_VA) / FX_PAGE;
 
-		f->mem[(FX_PAGES - 1 - page) * FX_PAGE + (va + i) % FX_PAGE] = b[i];
+		f->mem[fx_page(page) * FX_PAGE + (va + i) % FX_PAGE] = b[i];
 	}
 }
 
@@ -155,7 +174,7 @@ static inline void fx_peek(struct fx *f, uint64_t va, void *buf, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		uint64_t page = (va + i - FX_VA) / FX_PAGE;
 
-		b[i] = f->mem[(FX_PAGES - 1 - page) * FX_PAGE + (va + i) % FX_PAGE];
+		b[i] = f->mem[fx_page(page) * FX_PAGE + (va + i) % FX_PAGE];
 	}
 }
 
