@@ -220,8 +220,8 @@ int matmul_check(struct matmul *m, struct llm_error *err)
 		if (status != NRT_SUCCESS)
 			return status_error(err, "reading the product", status);
 		if (!(fabs(got - want) <= bound * 1e-5))
-			return llm_fail(err, -EIO, "wrong product: row %zu, column %zu is %g, not %g",
-					row, col, got, want);
+			return llm_fail(err, -EIO, "wrong product: row %zu, column %zu is %g, "
+					"not %g", row, col, got, want);
 	}
 	return 0;
 }

@@ -164,7 +164,7 @@ static void read_runtime(const char *root, struct collect_process *p)
 		if (!at)
 			continue;
 		at += strlen("/libnrt.so.");
-		snprintf(p->runtime, sizeof(p->runtime), "%.*s", 
+		snprintf(p->runtime, sizeof(p->runtime), "%.*s",
 			 (int)strspn(at, "0123456789."), at);
 	}
 	fclose(f);
