@@ -201,7 +201,8 @@ static void add_cpu(struct frame *f, const struct collect_reading *before,
 		sys += p->system_ticks - old->system_ticks;
 	}
 	add(f, FRAME_PLAIN, "  System: %5.1f %% of %u CPUs    Runtime: user %5.1f %%, "
-	    "system %5.1f %% of one CPU", 100 * (1 - (now->cpu.idle - before->cpu.idle) / total), now->cpu.cpus,
+	    "system %5.1f %% of one CPU",
+	    100 * (1 - (now->cpu.idle - before->cpu.idle) / total), now->cpu.cpus,
 	    100 * user / second, 100 * sys / second);
 }
 
