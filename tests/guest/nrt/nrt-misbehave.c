@@ -95,6 +95,8 @@ static int hang(void)
 	must("tensor set", nrt_allocate_tensor_set(&inputs));
 	must("tensor set", nrt_allocate_tensor_set(&outputs));
 	tensor(outputs, "out", 4);
+	printf("launching\n");
+	fflush(stdout);
 	return expect(nrt_execute(model, inputs, outputs), NRT_TIMEOUT);
 }
 
