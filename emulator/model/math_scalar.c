@@ -9,7 +9,7 @@
 #define W		1
 #define MM_ROWS		4
 #define MM_COLS		2
-#define MV_VECS		8
+#define MV_VECS		4
 #define MV_COLS		2
 #define MATH_NAME	axon_math_scalar
 #define MATH_LABEL	"scalar"

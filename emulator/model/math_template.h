@@ -517,7 +517,7 @@ mv_block(const int dtype, const int vecs, const int cols, const struct axon_mv *
 	const uint8_t *pa = mv->a + (size_t)m * esz;
 	const float *px = mv->x + n * mv->ldx;
 	float *c = mv->c + n * mv->ldc + m;
-	VF acc[MV_VECS][MV_COLS];
+	VF acc[2 * MV_VECS][MV_COLS];
 
 #pragma GCC unroll 8
 	for (int v = 0; v < vecs; v++)
@@ -547,7 +547,12 @@ mv_dtype(const int dtype, const struct axon_mv *mv)
 	for (uint32_t m = 0; m < mv->m;) {
 		uint32_t left = mv->m - m, n = 0;
 
-		if (left >= MV_VECS * W) {
+		if (left >= 2 * MV_VECS * W && mv->n < MV_COLS) {
+			/* Few chains of fma: as many rows as there are registers. */
+			for (; n < mv->n; n++)
+				mv_block(dtype, 2 * MV_VECS, 1, mv, m, n, 0);
+			m += 2 * MV_VECS * W;
+		} else if (left >= MV_VECS * W) {
 			for (; n + MV_COLS <= mv->n; n += MV_COLS)
 				mv_block(dtype, MV_VECS, MV_COLS, mv, m, n, 0);
 			for (; n < mv->n; n++)
