@@ -105,7 +105,7 @@ static void describe_layer(struct llama *l, uint32_t i)
 	pack_init(&la->in, l->x.parts);
 	pack_init(&la->o, l->at.parts);
 	pack_init(&la->out, axc_column_parts(hidden));
-	la->v = mat_moving(l->p, &la->in, w->wv + i * kv, l->kv_dim, dim);
+	la->v = attn_mat_v(l->p, &la->in, &l->at, w->wv + i * kv, dim);
 	la->qk = attn_mat_qk(l->p, &la->in, &l->at, w->wq + i * sq, w->wk + i * kv, dim);
 	la->w1 = mat_column(l->p, &la->in, w->w1 + i * ff, hidden, dim);
 	la->w3 = mat_column(l->p, &la->in, w->w3 + i * ff, hidden, dim);

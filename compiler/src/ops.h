@@ -90,8 +90,8 @@ struct axc_view mat_factor(struct axc_program *p, struct mat *m, uint32_t s);
 
 /** op_ready() - checks common to all operators; false: do nothing */
 bool op_ready(struct axc_program *p, const char *op);
-/** op_ones() - [128][128] of 1.0 in SBUF, for the whole program */
-struct axc_tile *op_ones(struct axc_program *p);
+/** op_ones() - [@n][@n] of 1.0 in SBUF, for the whole program */
+struct axc_view op_ones(struct axc_program *p, uint32_t n);
 
 /* dst in PSUM [m->mp][m->mt] = m times src */
 void mat_apply(struct axc_program *p, struct mat *m, struct axc_tile *dst,
@@ -107,6 +107,11 @@ void op_fill_column(float *out, uint32_t stride, const float *w, uint32_t len);
 void op_logits(struct axc_program *p, struct axc_tensor *logits, struct axc_tensor *best,
 	       struct mat *m, uint32_t rows, const struct axc_column *src);
 
+/* What a transfer of V takes from registers; NULL: nothing. */
+struct v_regs {
+	struct axc_reg *rows, *chunks, *src, *dst;
+};
+
 /**
  * struct attn - attention of one model: what its layers share
  * @group: key/value heads of a tile; the last tile may have fewer
@@ -115,21 +120,23 @@ void op_logits(struct axc_program *p, struct axc_tensor *logits, struct axc_tens
  * @mult: query heads of one key/value head
  * @heads: query heads of a tile: group * mult
  * @hpad: @heads up to a power of two, so that no block of them crosses a PSUM bank
- * @chunks: chunks of 128 positions
+ * @chunks: chunks of 128 slots: slot 0 is the token itself, 1 + t position t of the cache
+ * @k: by (tile, layer): mult queries, the token's key, the K cache; partition = element
+ * @v: by (tile, layer): @chunks + 1 times @parts columns; partition = slot % 128
  */
 struct attn {
 	struct axc_attention a;
 	uint32_t layers;
 	uint32_t group, ntiles, parts, mult, heads, hpad, chunks, kv_dim;
-	struct axc_tile *consts;	/* [parts][parts rotation, group score mask, group mask, heads I] */
+	struct axc_tile *consts;	/* rotation, score mask, group mask, identity */
 	struct axc_tile *angles;	/* [parts][cos, sin] of the position */
-	struct axc_tile *probs;		/* [heads][1 + chunks * 128] */
-	struct axc_reg *pos, *slots, *pos_or_1, *pos_bytes, *row_bytes, *nchunks, *nblocks;
-	struct axc_reg *full_chunks, *full_rows, *part_rows, *part_src, *part_dst;
-	struct axc_reg *score_trips;
-	struct axc_tile *k, *v, *vrow;	/* current buffers, by @buffered */
+	struct axc_tile *probs;		/* [heads][chunks * 128] */
+	struct axc_reg *pos, *slots, *pos_or_1, *pos_bytes, *row_bytes, *score_trips;
+	struct axc_reg *nchunks, *more_chunks, *last_chunk;
+	struct v_regs v_first, v_full, v_last;
+	struct axc_tile *k, *v;		/* in use: one of the buffers */
 	struct axc_tile *kbuf[2], *vbuf[2];
-	uint32_t first_layer, buffered_layers;
+	uint32_t buffered_layers;	/* all layers in buffer 0, or 0 */
 };
 
 bool attn_begin(struct axc_program *p, struct attn *at, const struct axc_attention *a,
@@ -137,6 +144,8 @@ bool attn_begin(struct axc_program *p, struct attn *at, const struct axc_attenti
 void attn_end(struct axc_program *p, struct attn *at);
 struct mat *attn_mat_qk(struct axc_program *p, struct pack *pack, const struct attn *at,
 			const float *wq, const float *wk, uint32_t k);
+struct mat *attn_mat_v(struct axc_program *p, struct pack *pack, const struct attn *at,
+		       const float *wv, uint32_t k);
 struct mat *attn_mat_o(struct axc_program *p, struct pack *pack, const struct attn *at,
 		       const float *wo, uint32_t rows);
 uint32_t attn_cache_bytes(const struct attn *at, uint32_t layers);

@@ -12,10 +12,9 @@
  *					-1/sqrt(head_size)
  *	-scores[heads][slots]		w' [k | K cache]: slot 0 is this token, 1 + t position t
  *	probs[heads][slots]		exp(min - (-scores)), and their sum
- *	pt[128][block][heads]		probs' diag(1/sum): block 0 slot 0 (in every partition), then
- *					128 positions each
- *	out[parts][heads]		v' pt[0] + V cache' pt[1..], then masked and summed over
- *					groups: a column for each j, which is how Wo takes it
+ *	pt[128][chunk][heads]		probs' diag(1/sum), 128 slots a chunk
+ *	out[parts][heads]		sum over chunks of V' pt, V by slots too; then masked and
+ *					summed over groups: a column for each j, as Wo takes it
  *
  * So the token's own key and value never go through memory first, and all work follows the position.
  */
@@ -174,40 +173,68 @@ static void attn_shape(struct attn *at)
 	at->chunks = div_up(at->a.seq_len, CHUNK);
 }
 
+/*
+ * V comes with three transfers: the rest of chunk 0 (slot 0 is the token's own), whole chunks after it,
+ * and the slots of a last one. A transfer must move something: one that has nothing to do moves a
+ * row to a spare chunk that nobody reads.
+ */
+static void v_registers(struct axc_program *p, struct attn *at)
+{
+	uint64_t chunk = 4ull * at->parts, spare = chunk * at->chunks, row = 4ull * at->kv_dim;
+	struct axc_reg *full = axc_reg_opi(p, AXON_RALU_SHR, at->slots, 7), *some, *r;
+
+	at->last_chunk = axc_reg_opi(p, AXON_RALU_MUL, at->more_chunks, chunk);
+	/* chunk 0 */
+	at->v_first.rows = axc_reg_opi(p, AXON_RALU_MIN, at->pos_or_1, CHUNK - 1);
+	some = axc_reg_opi(p, AXON_RALU_MIN, at->pos, 1);
+	some = axc_reg_opi(p, AXON_RALU_XOR, some, 1);
+	at->v_first.dst = axc_reg_opi(p, AXON_RALU_MUL, some, spare);
+	/* chunks 1 .. full - 1 */
+	some = axc_reg_opi(p, AXON_RALU_SHR, full, 1);
+	some = axc_reg_opi(p, AXON_RALU_MIN, some, 1);
+	r = axc_reg_opi(p, AXON_RALU_MUL, some, CHUNK - 1);
+	at->v_full.rows = axc_reg_opi(p, AXON_RALU_ADD, r, 1);
+	r = axc_reg_opi(p, AXON_RALU_MAX, full, 2);
+	at->v_full.chunks = axc_reg_opi(p, AXON_RALU_SUB, r, 1);
+	some = axc_reg_opi(p, AXON_RALU_XOR, some, 1);
+	at->v_full.dst = axc_reg_opi(p, AXON_RALU_MUL, some, spare - chunk);
+	/* the last one, if it is neither full nor the first */
+	r = axc_reg_opi(p, AXON_RALU_AND, at->slots, CHUNK - 1);
+	some = axc_reg_op(p, AXON_RALU_MUL, axc_reg_opi(p, AXON_RALU_MIN, full, 1),
+			  axc_reg_opi(p, AXON_RALU_MIN, r, 1));
+	r = axc_reg_op(p, AXON_RALU_MUL, r, some);
+	at->v_last.rows = axc_reg_opi(p, AXON_RALU_MAX, r, 1);
+	r = axc_reg_opi(p, AXON_RALU_SHL, full, 7);
+	r = axc_reg_opi(p, AXON_RALU_SUB, r, 1);
+	r = axc_reg_op(p, AXON_RALU_MUL, r, some);
+	at->v_last.src = axc_reg_opi(p, AXON_RALU_MUL, r, row);
+	r = axc_reg_opi(p, AXON_RALU_MUL, full, chunk);
+	r = axc_reg_opi(p, AXON_RALU_SUB, r, spare);
+	at->v_last.dst = axc_reg_op(p, AXON_RALU_MUL, r, some);
+}
+
 /* Everything that follows from the position, for whichever engine asks. */
 static void attn_registers(struct axc_program *p, struct attn *at)
 {
-	struct axc_reg *pos = axc_reg_load(p, at->a.pos, 0, AXON_DTYPE_UINT32), *some, *full;
+	struct axc_reg *pos = axc_reg_load(p, at->a.pos, 0, AXON_DTYPE_UINT32);
 
 	at->pos = pos;
 	at->slots = axc_reg_opi(p, AXON_RALU_ADD, pos, 1);
 	at->pos_or_1 = axc_reg_opi(p, AXON_RALU_MAX, pos, 1);
 	at->pos_bytes = axc_reg_opi(p, AXON_RALU_SHL, pos, 2);
 	at->row_bytes = axc_reg_opi(p, AXON_RALU_MUL, pos, 4ull * at->kv_dim);
-	at->nchunks = axc_reg_opi(p, AXON_RALU_ADD, pos, CHUNK - 1);
+	at->nchunks = axc_reg_opi(p, AXON_RALU_ADD, pos, CHUNK);
 	at->nchunks = axc_reg_opi(p, AXON_RALU_SHR, at->nchunks, 7);
-	at->nblocks = axc_reg_opi(p, AXON_RALU_ADD, at->nchunks, 1);
+	at->more_chunks = axc_reg_opi(p, AXON_RALU_SUB, at->nchunks, 1);
 	at->score_trips = axc_reg_opi(p, AXON_RALU_ADD, pos, AXON_MM_MAX_N);
 	at->score_trips = axc_reg_opi(p, AXON_RALU_SHR, at->score_trips, 9);
-	/*
-	 * V comes as whole chunks and the rows of a last one. A transfer must move something, so
-	 * one that has nothing to do moves one row that nobody reads.
-	 */
-	full = axc_reg_opi(p, AXON_RALU_SHR, pos, 7);
-	some = axc_reg_opi(p, AXON_RALU_MIN, full, 1);
-	some = axc_reg_opi(p, AXON_RALU_MUL, some, CHUNK - 1);
-	at->full_rows = axc_reg_opi(p, AXON_RALU_ADD, some, 1);
-	at->full_chunks = axc_reg_opi(p, AXON_RALU_MAX, full, 1);
-	some = axc_reg_opi(p, AXON_RALU_AND, pos, CHUNK - 1);
-	at->part_rows = axc_reg_opi(p, AXON_RALU_MAX, some, 1);
-	at->part_src = axc_reg_opi(p, AXON_RALU_MUL, full, 4ull * CHUNK * at->kv_dim);
-	at->part_dst = axc_reg_opi(p, AXON_RALU_MUL, full, 4ull * at->parts);
+	v_registers(p, at);
 }
 
 /* Bytes of a partition that the caches of @layers layers take on chip. */
 uint32_t attn_cache_bytes(const struct attn *at, uint32_t layers)
 {
-	uint64_t n = (k_stride(at) + (uint64_t)(at->chunks + 1) * at->parts) * at->ntiles + at->kv_dim;
+	uint64_t n = (k_stride(at) + (uint64_t)(at->chunks + 1) * at->parts) * at->ntiles;
 
 	n *= 4ull * layers;
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
@@ -228,7 +255,7 @@ bool attn_begin(struct axc_program *p, struct attn *at, const struct axc_attenti
 	load_consts(p, at);
 	attn_registers(p, at);
 	/* What lies after the last slot of a chunk must be zero, for all layers. */
-	at->probs = sbuf(p, at->heads, 1 + at->chunks * CHUNK);
+	at->probs = sbuf(p, at->heads, at->chunks * CHUNK);
 	axc_memset(p, G, axc_view(at->probs), 0);
 	return !p->err;
 }
@@ -247,7 +274,6 @@ void attn_end(struct axc_program *p, struct attn *at)
 	free_tile(p, &at->consts);
 	free_tile(p, &at->angles);
 	free_tile(p, &at->probs);
-	free_tile(p, &at->vrow);
 	for (i = 0; i < 2; i++) {
 		free_tile(p, &at->kbuf[i]);
 		free_tile(p, &at->vbuf[i]);
@@ -276,6 +302,17 @@ struct mat *attn_mat_qk(struct axc_program *p, struct pack *pack, const struct a
 			}
 		}
 	}
+	return m;
+}
+
+/* Values as a row, in pieces of whole tiles. */
+struct mat *attn_mat_v(struct axc_program *p, struct pack *pack, const struct attn *at,
+		       const float *wv, uint32_t k)
+{
+	uint32_t n = smaller(at->kv_dim, AXON_MM_MAX_N / at->parts * at->parts);
+	struct mat *m = mat_new(p, pack, n, div_up(at->kv_dim, n), axc_column_cols(k), k);
+
+	mat_rows(m, wv, at->kv_dim);
 	return m;
 }
 
@@ -332,45 +369,61 @@ static void load_k(struct axc_program *p, struct attn *at, uint32_t first, uint3
 	});
 }
 
-static void load_v(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n, uint32_t t,
-		   uint32_t slot)
+/**
+ * struct v_dma - a transfer of V
+ * @row: first row of the cache
+ * @part: partition of that row
+ * @chunk: chunk of that row
+ * @chunks: chunks at most
+ * @rows: rows of a chunk at most
+ */
+struct v_dma {
+	uint32_t row, part, chunk, chunks, rows;
+	const struct v_regs *regs;
+};
+
+static void v_dma(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n, uint32_t t,
+		  uint32_t slot, const struct v_dma *d)
 {
-	uint32_t nch = at->chunks + 1, per_layer = nch * at->parts, cols = tile_parts(at, t);
-	uint32_t base = slot * per_layer * n, seq = at->a.seq_len, row = at->kv_dim * 4;
-	uint64_t src = (uint64_t)first * seq * row + 4ull * t * at->parts;
-	int32_t layer_step = (int32_t)(seq * row);
-	struct axc_view last = axc_cols(axc_view(at->v), base, at->parts);
+	uint32_t per_layer = (at->chunks + 1) * at->parts, row = at->kv_dim * 4;
+	uint64_t base = (uint64_t)slot * per_layer * n + (uint64_t)d->chunk * at->parts;
 
-	last = axc_axis(last, 2, n, (int)per_layer);
-	axc_memset(p, G, axc_offset_reg(last, at->part_dst), 0);
-	if (seq > CHUNK) {
-		uint32_t whole = seq / CHUNK;
-
-		axc_dma(p, &(struct axc_dma){
-			.engine = G,
-			.queue = CACHE_QUEUE,
-			.dst = { .tile = at->v, .offset = 4ull * base,
-				 .step = { (int32_t)(per_layer * 4), (int32_t)(at->parts * 4),
-					   AXON_PART_STRIDE, 4 } },
-			.src = { .tensor = at->a.v_cache, .region = region(at, first, n),
-				 .offset = src,
-				 .step = { layer_step, (int32_t)(CHUNK * row), (int32_t)row, 4 } },
-			.count = { n, whole, CHUNK, cols },
-			.count_reg = { NULL, at->full_chunks, at->full_rows, NULL },
-		});
-	}
 	axc_dma(p, &(struct axc_dma){
 		.engine = G,
 		.queue = CACHE_QUEUE,
-		.dst = { .tile = at->v, .offset = 4ull * base,
-			 .step = { 0, (int32_t)(per_layer * 4), AXON_PART_STRIDE, 4 },
-			 .reg = { at->part_dst } },
+		.dst = { .tile = at->v, .offset = 4 * base, .part = d->part,
+			 .step = { (int32_t)(per_layer * 4), (int32_t)(at->parts * 4),
+				   AXON_PART_STRIDE, 4 },
+			 .reg = { d->regs->dst } },
 		.src = { .tensor = at->a.v_cache, .region = region(at, first, n),
-			 .offset = src, .step = { 0, layer_step, (int32_t)row, 4 },
-			 .reg = { at->part_src } },
-		.count = { 1, n, smaller(CHUNK - 1, seq), cols },
-		.count_reg = { NULL, NULL, at->part_rows, NULL },
+			 .offset = ((uint64_t)first * at->a.seq_len + d->row) * row +
+				   4ull * t * at->parts,
+			 .step = { (int32_t)(at->a.seq_len * row), (int32_t)(CHUNK * row),
+				   (int32_t)row, 4 },
+			 .reg = { d->regs->src } },
+		.count = { n, d->chunks, d->rows, tile_parts(at, t) },
+		.count_reg = { NULL, d->regs->chunks, d->regs->rows, NULL },
 	});
+}
+
+static void load_v(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n, uint32_t t,
+		   uint32_t slot)
+{
+	uint32_t per_layer = (at->chunks + 1) * at->parts, seq = at->a.seq_len;
+	struct axc_view last = axc_cols(axc_view(at->v), slot * per_layer * n, at->parts);
+
+	/* Slots after the last one meet probabilities of zero, but must not be NaN. */
+	last = axc_axis(last, 2, n, (int)per_layer);
+	axc_memset(p, G, axc_offset_reg(last, at->last_chunk), 0);
+	v_dma(p, at, first, n, t, slot, &(struct v_dma){
+		.part = 1, .chunks = 1, .rows = smaller(CHUNK - 1, seq), .regs = &at->v_first });
+	if (seq >= 2 * CHUNK)
+		v_dma(p, at, first, n, t, slot, &(struct v_dma){
+			.row = CHUNK - 1, .chunk = 1, .chunks = seq / CHUNK - 1, .rows = CHUNK,
+			.regs = &at->v_full });
+	if (seq > CHUNK)
+		v_dma(p, at, first, n, t, slot, &(struct v_dma){
+			.chunk = at->chunks, .chunks = 1, .rows = CHUNK - 1, .regs = &at->v_last });
 }
 
 /* The tiles for one (layer, tile), or for all at once. */
@@ -389,7 +442,6 @@ void attn_load_all(struct axc_program *p, struct attn *at)
 	uint32_t t;
 
 	take_buffers(p, at, 0, at->layers * at->ntiles);
-	at->vrow = sbuf(p, 1, at->kv_dim * at->layers);
 	at->buffered_layers = at->layers;
 	for (t = 0; t < at->ntiles; t++) {
 		load_k(p, at, 0, at->layers, t, t);
@@ -415,19 +467,21 @@ static void store_k(struct axc_program *p, struct attn *at, uint32_t first, uint
 	});
 }
 
-static void store_v(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n)
+static void store_v(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n, uint32_t t,
+		    uint32_t slot)
 {
-	uint32_t row = at->kv_dim * 4;
+	uint32_t row = at->kv_dim * 4, per_layer = (at->chunks + 1) * at->parts;
 
 	axc_dma(p, &(struct axc_dma){
 		.engine = G,
 		.queue = RESULT_QUEUE,
 		.dst = { .tensor = at->a.v_cache, .region = region(at, first, n),
-			 .offset = (uint64_t)first * at->a.seq_len * row,
+			 .offset = (uint64_t)first * at->a.seq_len * row + 4ull * t * at->parts,
 			 .step = { 0, 0, (int32_t)(at->a.seq_len * row), 4 },
 			 .reg = { at->row_bytes } },
-		.src = { .tile = at->vrow, .step = { 0, 0, (int32_t)row, 4 } },
-		.count = { 1, 1, n, at->kv_dim },
+		.src = { .tile = at->v, .offset = 4ull * slot * per_layer * n,
+			 .step = { 0, 0, (int32_t)(per_layer * 4), 4 } },
+		.count = { 1, 1, n, tile_parts(at, t) },
 	});
 }
 
@@ -435,9 +489,10 @@ void attn_store_all(struct axc_program *p, struct attn *at)
 {
 	uint32_t t;
 
-	for (t = 0; t < at->ntiles; t++)
+	for (t = 0; t < at->ntiles; t++) {
 		store_k(p, at, 0, at->layers, t, t);
-	store_v(p, at, 0, at->layers);
+		store_v(p, at, 0, at->layers, t, t);
+	}
 }
 
 /* ---- one tile ---- */
@@ -447,12 +502,11 @@ void attn_store_all(struct axc_program *p, struct attn *at)
  * @parts: its partitions
  * @heads: its query heads
  * @qk: its queries, key and K cache: column of at->k
- * @v: its V cache: element of at->v
- * @vrow: its part of the token's value: element of at->vrow
+ * @v: its V by slots: element of at->v
  */
 struct part {
 	uint32_t parts, group, heads;
-	uint32_t qk, v, vrow;
+	uint32_t qk, v;
 };
 
 static struct axc_view k_view(const struct attn *at, const struct part *t, uint32_t col, uint32_t n)
@@ -575,72 +629,81 @@ static struct axc_tile *softmax(struct axc_program *p, struct attn *at, const st
 	return diag;
 }
 
-/* dst[128][heads] = one block of probabilities, transposed; slot 0 is wanted in every partition */
-static void turn_block(struct axc_program *p, struct attn *at, const struct part *t,
-		       struct axc_view dst, struct axc_tile *diag, struct axc_reg *chunk)
+/* A loop does all chunks but the first: its iteration's offset in bytes, @stride a chunk. */
+static struct axc_reg *chunk_offset(struct axc_program *p, struct axc_reg *i, uint64_t stride)
 {
-	struct axc_view pr = axc_rows(axc_view(at->probs), 0, t->heads);
-
-	if (chunk)
-		pr = axc_offset_reg(axc_cols(pr, 1, CHUNK),
-				    axc_reg_opi(p, AXON_RALU_MUL, chunk, 4 * CHUNK));
-	else
-		pr = axc_axis(axc_cols(pr, 0, 1), 3, CHUNK, 0);
-	axc_matmul(p, dst, pr, axc_view(diag), false);
+	return i ? axc_reg_opi(p, AXON_RALU_MUL, i, stride) : NULL;
 }
 
-/* out (+)= values' pt for the token's own value, or for a chunk of the cache */
-static void add_values(struct axc_program *p, struct attn *at, const struct part *t,
-		       struct axc_tile *out, struct axc_view pt, struct axc_reg *chunk)
+/* pt[128][heads] = a chunk of probabilities, transposed and normalized; @i NULL: the first */
+static void turn_chunk(struct axc_program *p, struct attn *at, const struct part *t,
+		       struct axc_view pt, struct axc_tile *diag, struct axc_reg *i)
 {
-	struct axc_view v = axc_cols(axc_view(at->vrow), t->vrow, t->parts);
+	struct axc_view pr = axc_cols(axc_rows(axc_view(at->probs), 0, t->heads), i ? CHUNK : 0, CHUNK);
 
-	if (chunk)
-		v = axc_offset_reg(axc_cols(axc_view(at->v), t->v, t->parts),
-				   axc_reg_opi(p, AXON_RALU_MUL, chunk, 4ull * at->parts));
-	else
-		pt = axc_rows(pt, 0, 1);
-	axc_matmul(p, axc_view(out), v, pt, chunk != NULL);
+	pr = axc_offset_reg(pr, chunk_offset(p, i, 4 * CHUNK));
+	axc_matmul(p, pt, pr, axc_view(diag), false);
 }
 
-static struct axc_view blocks(const struct attn *at, const struct part *t, struct axc_tile *tile)
+/* out (+)= V' pt of a chunk */
+static void add_chunk(struct axc_program *p, struct attn *at, const struct part *t,
+		      struct axc_tile *out, struct axc_view pt, struct axc_reg *i)
+{
+	struct axc_view v = axc_cols(axc_view(at->v), t->v + (i ? at->parts : 0), t->parts);
+
+	v = axc_offset_reg(v, chunk_offset(p, i, 4ull * at->parts));
+	axc_matmul(p, axc_view(out), v, pt, i != NULL);
+}
+
+static struct axc_view chunk_of(struct axc_program *p, const struct attn *at, const struct part *t,
+				struct axc_tile *tile, struct axc_reg *i)
+{
+	struct axc_view v = axc_cols(axc_view(tile), i ? at->hpad : 0, t->heads);
+
+	return axc_offset_reg(v, chunk_offset(p, i, 4ull * at->hpad));
+}
+
+static struct axc_view all_chunks(const struct attn *at, const struct part *t,
+				  struct axc_tile *tile)
 {
 	struct axc_view v = axc_cols(axc_view(tile), 0, t->heads);
 
-	return axc_count_reg(axc_axis(v, 2, at->chunks + 1, (int)at->hpad), 2, at->nblocks);
+	return axc_count_reg(axc_axis(v, 2, at->chunks, (int)at->hpad), 2, at->nchunks);
 }
 
-/* All blocks side by side: two loops that concern the tensor engine alone. */
+/* All chunks side by side: two loops that concern the tensor engine alone. */
 static void values_at_once(struct axc_program *p, struct attn *at, const struct part *t,
 			   struct axc_tile *out, struct axc_tile *diag)
 {
-	uint32_t n = (at->chunks + 1) * at->hpad, block = at->hpad * 4;
+	uint32_t n = at->chunks * at->hpad;
 	struct axc_tile *raw = psum(p, CHUNK, n), *pt = sbuf(p, CHUNK, n);
-	struct axc_reg *c;
+	struct axc_reg *i;
 
-	turn_block(p, at, t, axc_cols(axc_view(raw), 0, t->heads), diag, NULL);
-	c = axc_loop_begin(p, 0, at->nchunks);
-	turn_block(p, at, t, axc_offset_reg(axc_cols(axc_view(raw), at->hpad, t->heads),
-					    axc_reg_opi(p, AXON_RALU_MUL, c, block)), diag, c);
-	axc_loop_end(p);
-	axc_copy(p, V, blocks(at, t, pt), blocks(at, t, raw));
-	add_values(p, at, t, out, axc_cols(axc_view(pt), 0, t->heads), NULL);
-	c = axc_loop_begin(p, 0, at->nchunks);
-	add_values(p, at, t, out, axc_offset_reg(axc_cols(axc_view(pt), at->hpad, t->heads),
-						 axc_reg_opi(p, AXON_RALU_MUL, c, block)), c);
-	axc_loop_end(p);
+	if (at->chunks > 1) {
+		i = axc_loop_begin(p, 0, at->more_chunks);
+		turn_chunk(p, at, t, chunk_of(p, at, t, raw, i), diag, i);
+		axc_loop_end(p);
+	}
+	turn_chunk(p, at, t, chunk_of(p, at, t, raw, NULL), diag, NULL);
+	axc_copy(p, V, all_chunks(at, t, pt), all_chunks(at, t, raw));
+	add_chunk(p, at, t, out, chunk_of(p, at, t, pt, NULL), NULL);
+	if (at->chunks > 1) {
+		i = axc_loop_begin(p, 0, at->more_chunks);
+		add_chunk(p, at, t, out, chunk_of(p, at, t, pt, i), i);
+		axc_loop_end(p);
+	}
 	axc_tile_free(p, raw);
 	axc_tile_free(p, pt);
 }
 
-static void values_block(struct axc_program *p, struct attn *at, const struct part *t,
-			 struct axc_tile *out, struct axc_tile *diag, struct axc_reg *chunk)
+static void one_chunk(struct axc_program *p, struct attn *at, const struct part *t,
+		      struct axc_tile *out, struct axc_tile *diag, struct axc_reg *i)
 {
 	struct axc_tile *raw = psum(p, CHUNK, t->heads), *pt = sbuf(p, CHUNK, t->heads);
 
-	turn_block(p, at, t, axc_view(raw), diag, chunk);
+	turn_chunk(p, at, t, axc_view(raw), diag, i);
 	axc_copy(p, V, axc_view(pt), axc_view(raw));
-	add_values(p, at, t, out, axc_view(pt), chunk);
+	add_chunk(p, at, t, out, axc_view(pt), i);
 	axc_tile_free(p, raw);
 	axc_tile_free(p, pt);
 }
@@ -648,12 +711,12 @@ static void values_block(struct axc_program *p, struct attn *at, const struct pa
 static void values(struct axc_program *p, struct attn *at, const struct part *t,
 		   struct axc_tile *out, struct axc_tile *diag)
 {
-	if ((at->chunks + 1) * at->hpad * 4 <= PT_BANKS * AXON_PSUM_BANK_BYTES) {
+	if (at->chunks * at->hpad * 4 <= PT_BANKS * AXON_PSUM_BANK_BYTES) {
 		values_at_once(p, at, t, out, diag);
 		return;
 	}
-	values_block(p, at, t, out, diag, NULL);
-	values_block(p, at, t, out, diag, axc_loop_begin(p, 0, at->nchunks));
+	one_chunk(p, at, t, out, diag, NULL);
+	one_chunk(p, at, t, out, diag, axc_loop_begin(p, 0, at->more_chunks));
 	axc_loop_end(p);
 }
 
@@ -698,23 +761,34 @@ static void attend(struct axc_program *p, struct attn *at, const struct part *t,
 
 /* ---- a layer ---- */
 
-/* The token's value as a row, for all heads: it is moved as a row to memory and into the sum. */
-static void value_row(struct axc_program *p, struct attn *at, uint32_t first, struct mat *v,
-		      const struct axc_column *src)
+/**
+ * struct value - the token's value, made as a row in pieces that hold whole tiles of heads
+ * @row: current piece, in PSUM, or NULL
+ * @piece: its number
+ */
+struct value {
+	struct axc_tile *row;
+	uint32_t piece;
+};
+
+/* The token's value goes to slot 0 of V, which is in partition 0. */
+static void place_value(struct axc_program *p, struct attn *at, const struct part *t, uint32_t tile,
+			struct value *val, struct mat *v, const struct axc_column *src)
 {
-	uint32_t i, j, n;
+	uint32_t first = tile * at->parts, piece = first / v->mp, n, j;
 
-	for (i = 0; i < v->mt; i++) {
-		struct axc_tile *row;
-
-		n = smaller(v->mp, at->kv_dim - i * v->mp);
-		row = psum(p, 1, n);
+	if (!val->row || val->piece != piece) {
+		if (val->row)
+			axc_tile_free(p, val->row);
+		n = smaller(v->mp, at->kv_dim - piece * v->mp);
+		val->row = psum(p, 1, n);
+		val->piece = piece;
 		for (j = 0; j < v->kt; j++)
-			axc_matmul(p, axc_view(row), axc_cols(axc_view(src->tile), j, 1),
-				   axc_cols(mat_factor(p, v, i * v->kt + j), 0, n), j > 0);
-		axc_copy(p, S, axc_cols(axc_view(at->vrow), first + i * v->mp, n), axc_view(row));
-		axc_tile_free(p, row);
+			axc_matmul(p, axc_view(val->row), axc_cols(axc_view(src->tile), j, 1),
+				   axc_cols(mat_factor(p, v, piece * v->kt + j), 0, n), j > 0);
 	}
+	axc_copy(p, S, axc_cols(axc_rows(axc_view(at->v), 0, 1), t->v, t->parts),
+		 axc_cols(axc_view(val->row), first - piece * v->mp, t->parts));
 }
 
 static void output(struct axc_program *p, struct attn *at, struct axc_column *dst, bool add,
@@ -744,20 +818,17 @@ void attn_layer(struct axc_program *p, struct attn *at, uint32_t layer, struct a
 		const struct axc_column *src)
 {
 	bool all = at->buffered_layers;
+	struct value val = { 0 };
 	struct axc_tile *heads;
 	struct part t;
 	uint32_t i;
 
 	if (!p || p->err || !qk || !v || !o)
 		return;
-	if (!all && !at->vrow)
-		at->vrow = sbuf(p, 1, at->kv_dim);
 	heads = sbuf(p, at->parts, at->ntiles * at->mult);
-	value_row(p, at, all ? layer * at->kv_dim : 0, v, src);
 	for (i = 0; i < at->ntiles && !p->err; i++) {
 		t = (struct part){ .parts = tile_parts(at, i), .group = tile_group(at, i) };
 		t.heads = t.group * at->mult;
-		t.vrow = (all ? layer * at->kv_dim : 0) + i * at->parts;
 		if (all) {
 			t.qk = (i * at->layers + layer) * k_stride(at);
 			t.v = (i * at->layers + layer) * (at->chunks + 1) * at->parts;
@@ -766,14 +837,17 @@ void attn_layer(struct axc_program *p, struct attn *at, uint32_t layer, struct a
 			load_k(p, at, layer, 1, i, 0);
 			load_v(p, at, layer, 1, i, 0);
 		}
+		place_value(p, at, &t, i, &val, v, src);
 		project(p, at, &t, i, qk, src);
 		attend(p, at, &t, axc_cols(axc_rows(axc_view(heads), 0, t.parts), i * at->mult,
 					   at->mult));
-		if (!all)
+		if (!all) {
 			store_k(p, at, layer, 1, i, 0);
+			store_v(p, at, layer, 1, i, 0);
+		}
 	}
-	if (!all)
-		store_v(p, at, layer, 1);
+	if (val.row)
+		axc_tile_free(p, val.row);
 	output(p, at, dst, add, o, heads);
 	axc_tile_free(p, heads);
 }
@@ -803,7 +877,7 @@ void axc_op_attention(struct axc_program *p, struct axc_column *dst, const struc
 	pack_init(&in, src->parts);
 	pack_init(&out, at.parts);
 	qk = attn_mat_qk(p, &in, &at, wq, wk, src->len);
-	v = mat_moving(p, &in, wv, at.kv_dim, src->len);
+	v = attn_mat_v(p, &in, &at, wv, src->len);
 	o = attn_mat_o(p, &out, &at, wo, dst->len);
 	pack_ready(p, &in, 32 * 1024);
 	pack_ready(p, &out, 32 * 1024);

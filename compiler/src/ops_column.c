@@ -148,7 +148,7 @@ void op_fill_column(float *out, uint32_t stride, const float *w, uint32_t len)
 void op_norm(struct axc_program *p, struct axc_column *dst, const struct axc_column *src,
 	     struct axc_view w, float eps)
 {
-	struct axc_tile *ones = op_ones(p);
+	struct axc_view ones = op_ones(p, src->parts);
 	struct axc_tile *sq = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, src->parts,
 					   src->cols);
 	struct axc_tile *sum = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, src->parts, 2);
@@ -157,9 +157,7 @@ void op_norm(struct axc_program *p, struct axc_column *dst, const struct axc_col
 
 	axc_activation(p, AXON_ACT_SQUARE, axc_view(sq), x, axc_s(1), axc_s(0),
 		       axc_cols(axc_view(sum), 0, 1));
-	axc_matmul(p, axc_view(all),
-		   axc_cols(axc_rows(axc_view(ones), 0, src->parts), 0, src->parts),
-		   axc_cols(axc_view(sum), 0, 1), false);
+	axc_matmul(p, axc_view(all), ones, axc_cols(axc_view(sum), 0, 1), false);
 	axc_activation(p, AXON_ACT_RSQRT, factor, axc_view(all), axc_s(1.0f / (float)src->len),
 		       axc_s(eps), axc_view(NULL));
 	if (src->cols == 1) {

@@ -553,6 +553,8 @@ static void do_reg(struct interp *in, unsigned int e, const struct axon_inst *x)
 	case AXON_RALU_SUB: r = a - b; break;
 	case AXON_RALU_MUL: r = a * b; break;
 	case AXON_RALU_AND: r = a & b; break;
+	case AXON_RALU_OR: r = a | b; break;
+	case AXON_RALU_XOR: r = a ^ b; break;
 	case AXON_RALU_SHL: r = a << (b & 63); break;
 	case AXON_RALU_SHR: r = a >> (b & 63); break;
 	case AXON_RALU_MIN: r = a < b ? a : b; break;
