@@ -47,11 +47,11 @@ struct axon_ctx {
 	u32 priority;
 	u32 id;
 
-	struct mutex lock;
+	struct mutex lock;	/* guards @queues, @num_queues */
 	struct list_head queues;
 	u32 num_queues;
 
-	spinlock_t fault_lock;
+	spinlock_t fault_lock;	/* (irq) guards what follows but @kill_work */
 	u32 state;
 	struct drm_axon_ctx_get_state failure;
 	u32 fault_hwid;

@@ -85,6 +85,7 @@ int axon_kas_map(struct axon_device *axdev, u64 va, dma_addr_t addr, u64 size)
 			    AXON_PTE_WRITE | AXON_PTE_TARGET_SYS << AXON_PTE_TARGET_SHIFT);
 	else
 		axon_pt_prune(&kas->pt, va, size);
+	/* entries have left the write-combining buffers before the card is told of @va */
 	wmb();
 	mutex_unlock(&kas->lock);
 	return ret;
@@ -103,6 +104,7 @@ void axon_kas_unmap(struct axon_device *axdev, u64 va, u64 size)
 	mutex_lock(&kas->lock);
 	/* rings are mapped in slots of whole leaves: nothing needs to be split */
 	axon_pt_unmap(&kas->pt, va, size);
+	/* likewise, before it drops what it has cached */
 	wmb();
 	if (kas->pt.stale && !axon_device_wedged(axdev) && axon_mbox_as_invalidate(axdev, 0)) {
 		axon_device_wedge(axdev, "translations could not be invalidated");

@@ -73,13 +73,13 @@ struct axon_sched_pool;
  * @mem: the mailbox SRAM
  */
 struct axon_mbox_state {
-	struct mutex lock;
+	struct mutex lock;	/* one request at a time */
 	struct completion done;
 	u32 seq;
 	u32 req_tail;
 	u32 resp_head;
 	u32 event_head;
-	spinlock_t event_lock;
+	spinlock_t event_lock;	/* (irq) guards the event ring */
 	bool dead;
 	struct axon_mbox __iomem *mem;
 };
@@ -91,7 +91,7 @@ struct axon_mbox_state {
  * @live: the firmware knows it
  */
 struct axon_kas {
-	struct mutex lock;
+	struct mutex lock;	/* guards @pt */
 	struct axon_pt pt;
 	bool live;
 };
@@ -106,7 +106,7 @@ struct axon_kas {
  */
 struct axon_vector {
 	struct axon_device *axdev;
-	spinlock_t lock;
+	spinlock_t lock;	/* (irq) guards @queues */
 	struct list_head queues;
 	int irq;
 	char name[24];
@@ -192,11 +192,11 @@ struct axon_device {
 
 	struct ida queue_ida;
 	struct ida asid_ida;
-	spinlock_t hwq_lock;
+	spinlock_t hwq_lock;	/* (irq) guards @hwq */
 	struct axon_queue *hwq[AXON_MAX_QUEUES];
-	spinlock_t queues_lock;
+	spinlock_t queues_lock;	/* guards @queues */
 	struct list_head queues;
-	spinlock_t bos_lock;
+	spinlock_t bos_lock;	/* guards @mapped_bos */
 	struct list_head mapped_bos;
 
 	struct axon_sched_pool *sched_pool;
@@ -205,7 +205,7 @@ struct axon_device {
 	struct workqueue_struct *reset_wq;
 	struct work_struct wedge_work;
 	struct completion gone;
-	struct mutex telemetry_lock;
+	struct mutex telemetry_lock;	/* one reader of the sensors at a time */
 };
 
 static inline struct axon_device *to_axon_device(struct drm_device *drm)

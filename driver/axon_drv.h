@@ -33,7 +33,7 @@ struct drm_printer;
  */
 struct axon_file {
 	struct axon_device *axdev;
-	struct mutex lock;
+	struct mutex lock;	/* creation and destruction of handles */
 	struct xarray vms;
 	struct xarray ctxs;
 	struct xarray queues;

@@ -18,7 +18,7 @@
  */
 struct axon_fence {
 	struct dma_fence base;
-	spinlock_t lock;
+	spinlock_t lock;	/* of @base */
 };
 
 static const char *fence_driver_name(struct dma_fence *fence)

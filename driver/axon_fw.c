@@ -116,7 +116,8 @@ static int fw_wait_ready(struct axon_device *axdev)
 	if (!ret && stage == AXON_STAGE_READY)
 		return 0;
 	drm_err(&axdev->drm, "firmware did not boot: stage \"%s\", error \"%s\"\n",
-		axon_fw_stage_name(stage), axon_fw_error_name(axon_read(axdev, AXON_REG_BOOT_ERROR)));
+		axon_fw_stage_name(stage),
+		axon_fw_error_name(axon_read(axdev, AXON_REG_BOOT_ERROR)));
 	return ret ?: -EIO;
 }
 

@@ -31,7 +31,7 @@ struct axon_hbm_stack {
  * @stack: the stacks
  */
 struct axon_hbm {
-	struct mutex lock;
+	struct mutex lock;	/* guards everything here */
 	u32 num;
 	struct axon_hbm_stack stack[AXON_MAX_STACKS];
 };

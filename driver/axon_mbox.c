@@ -306,7 +306,8 @@ static void mbox_event(struct axon_device *axdev, const struct axon_mbox_event *
 		drm_err_ratelimited(&axdev->drm, "%llu uncorrected memory errors\n", ev->value);
 		break;
 	default:
-		dev_warn_ratelimited(axdev->drm.dev, "unknown event %u of the firmware\n", ev->type);
+		dev_warn_ratelimited(axdev->drm.dev, "unknown event %u of the firmware\n",
+				     ev->type);
 	}
 }
 

@@ -93,7 +93,8 @@ static struct axon_pt_node *leaf_split(struct axon_pt *pt, struct axon_pt_node *
 	if (IS_ERR(child))
 		return child;
 	for (i = 0; i < AXON_PT_ENTRIES; i++)
-		pt->ops->write(pt->priv, child->addr, i, (pte + i * AXON_PAGE_SIZE) | AXON_PTE_LEAF);
+		pt->ops->write(pt->priv, child->addr, i,
+			       (pte + i * AXON_PAGE_SIZE) | AXON_PTE_LEAF);
 	bitmap_fill(child->valid, AXON_PT_ENTRIES);
 	child->used = AXON_PT_ENTRIES;
 	node_hook(pt, parent, index, child);
@@ -270,7 +271,7 @@ int axon_pt_unmap_prepare(struct axon_pt *pt, u64 va, u64 size)
  * mappings are removed too.
  */
 static void subtree_clear(struct axon_pt *pt, struct axon_pt_node *node, u64 start, u64 last,
-		       bool leaves)
+			  bool leaves)
 {
 	u64 span = 1ull << level_shift(node->level);
 

@@ -239,7 +239,7 @@ int axon_queue_push(struct axon_queue *q, const struct axon_cmd *cmd, struct dma
 	/* the entry before the index that publishes it */
 	dma_wmb();
 	WRITE_ONCE(q->state->sq_tail, q->tail);
-	/* the index before the question whether the card sleeps, which stores and loads crosswise */
+	/* the index before the question whether the card sleeps: a store before a load */
 	mb();
 	if (axon_ring_needs_event(READ_ONCE(q->state->sq_event), q->tail, tail))
 		writel(q->tail, q->doorbell);

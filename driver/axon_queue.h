@@ -107,14 +107,14 @@ struct axon_queue {
 	atomic_t pending;
 	wait_queue_head_t idle;
 
-	struct mutex submit_lock;
+	struct mutex submit_lock;	/* guards @next_seqno, @closing */
 	u64 next_seqno;
 	bool closing;
 
-	struct mutex hw_lock;
+	struct mutex hw_lock;	/* guards @hw_alive, the rings' life */
 	bool hw_alive;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* (irq) guards everything below */
 	struct axon_cmd *sq;
 	struct axon_cqe *cq;
 	struct axon_qstate *state;

@@ -43,7 +43,7 @@ struct axon_vm {
 	u32 id;
 	u32 asid;
 	atomic_t users;
-	struct mutex lock;
+	struct mutex lock;	/* guards what follows and @base's mappings */
 	struct axon_pt pt;
 	struct list_head dead;
 	bool live;
