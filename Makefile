@@ -10,7 +10,7 @@ SHELL	:= /bin/bash
 
 export AXON_BUILD := $(BUILD)
 
-.PHONY: all help setup user module demo check shell bench lint install clean
+.PHONY: all help setup user module demo check check-debug shell bench lint install clean
 .DEFAULT_GOAL := all
 
 all: setup user module
@@ -21,6 +21,8 @@ help:
 	@echo "make demo       the main job: two emulated cards in a guest, a language model on one"
 	@echo "                MODEL=file TOKENIZER=file: checkpoint and tokenizer (llama2.c's format)"
 	@echo "make check      all tests"
+	@echo "make check-debug  the driver's tests in a kernel with KASAN, lockdep and more; builds"
+	@echo "                that kernel first (10 minutes, once), then takes about 10 minutes"
 	@echo "make shell      a prompt in the guest, module loaded"
 	@echo "make bench      figures beside their peers; writes build/bench.json"
 	@echo "make lint       style and static checks"
@@ -51,6 +53,10 @@ demo: all
 
 check: all
 	@scripts/check
+
+check-debug: all
+	@scripts/setup debug
+	@scripts/check-debug
 
 shell: all
 	@scripts/guest-run --shell --cards 2
