@@ -308,7 +308,7 @@ static NRT_STATUS job_status(int err)
 	}
 }
 
-static const char *engine_name(uint32_t engine)
+const char *nrt_engine_name(uint32_t engine)
 {
 	static const char *const name[] = { "tensor", "vector", "scalar", "gpsimd", "sync" };
 
@@ -329,12 +329,12 @@ NRT_STATUS nrt_core_failed(struct nrt_core *core, int err, const char *what)
 			nrt_timeout_ms, core->card->index, core->core, what);
 	else if (s.status == AXON_STATUS_DEADLOCK)
 		nrt_err(NRT, "deadlock on Neuron Device %u NC %u, model %s: %s engine at instruction %u waits for semaphore %u to be %u, it is %u",
-			core->card->index, core->core, what, engine_name(s.engine), s.pc,
+			core->card->index, core->core, what, nrt_engine_name(s.engine), s.pc,
 			s.semaphore, s.sem_wanted, s.sem_value);
 	else
 		nrt_err(NRT, "execution failed on Neuron Device %u NC %u, model %s: %s (%s; %s, instruction %u, opcode 0x%x, address 0x%llx)",
 			core->card->index, core->core, what, strerror(-err),
-			axon_status_str(s.status), engine_name(s.engine), s.pc, s.opcode,
+			axon_status_str(s.status), nrt_engine_name(s.engine), s.pc, s.opcode,
 			(unsigned long long)s.fault_addr);
 	return job_status(err);
 }

@@ -10,14 +10,16 @@
  *   set.c      tensor sets
  *   async.c    nrta_*: requests carried out by threads of the library
  *   trace.c    nrt_sys_trace_*
+ *   profile.c  nrt_profile_start(), nrt_profile_stop()
  *   missing.c  what is not implemented and says so
  *   log.c      the log; status.c: names of statuses
  *
  * The nrt API has no handle for "the library", so this is the one part with process-wide state
- * (state.c, log.c). Nothing on the way of nrt_execute() takes a process-wide lock.
+ * (state.c, log.c,
+ * async.c, trace.c, profile.c). Nothing on the way of nrt_execute() takes a process-wide lock.
  *
- * Locks, outer to inner: nrt_state.lock (init, close, counts) > nrt_model.lock (one execution at a
- * time) > nrt_card.lock (addresses, lists of a card) > libaxon's own.
+ * Locks, outer to inner: nrt_state.lock (init, close, counts) > profile.lock > nrt_model.lock (one
+ * execution at a time) > nrt_card.lock (addresses, lists of a card) > libaxon's own.
  */
 #ifndef NRT_INTERNAL_H
 #define NRT_INTERNAL_H
@@ -175,6 +177,9 @@ NRT_STATUS nrt_core_failed(struct nrt_core *core, int err, const char *what);
 NRT_STATUS nrt_core_run(struct nrt_core *core, const struct drm_axon_job *jobs, uint32_t count,
 			const char *what);
 
+/* An &enum axon_engine in words. */
+const char *nrt_engine_name(uint32_t engine);
+
 /* ---- state.c ---- */
 
 extern uint32_t nrt_timeout_ms;	/* NEURON_RT_EXEC_TIMEOUT of the running session */
@@ -295,6 +300,14 @@ struct nrt_set;
 struct nrt_tensor *nrt_set_find(const struct nrt_set *set, const char *name);
 /* Never the same for two contents, of whatever set. */
 uint64_t nrt_set_version(const struct nrt_set *set);
+
+/* ---- model.c, profile.c ---- */
+
+struct nrt_core *nrt_model_core(const struct nrt_model *model);
+/* Executions write @count records to @addr from now on (0: none). Return: records of the last. */
+uint32_t nrt_model_profile(struct nrt_model *model, uint64_t addr, uint32_t count);
+/* A model (NULL: every model) goes away. */
+void nrt_profile_forget(const struct nrt_model *model);
 
 /* ---- async.c ---- */
 

@@ -215,16 +215,6 @@ NRT_API NRT_STATUS nrt_trace_stop(const char *filename)
 	MISSING(NRT_FAILURE);
 }
 
-NRT_API NRT_STATUS nrt_profile_start(nrt_model_t *model, const char *filename)
-{
-	MISSING(NRT_FAILURE);
-}
-
-NRT_API NRT_STATUS nrt_profile_stop(const char *filename)
-{
-	MISSING(NRT_FAILURE);
-}
-
 NRT_API NRT_STATUS
 nrt_profile_continuous_options_allocate(nrt_profile_continuous_options_t **options)
 {

@@ -35,6 +35,9 @@ enum { PIECE_CODE, PIECE_CONST, PIECE_BSS, PIECE_ARGS, NUM_PIECES };
  * @output_version: same
  * @epoch: nrt_tensor_epoch() at that time
  * @attached: some of them are callers' memory
+ * @profile: card address of profile records, or 0
+ * @profile_count: how many fit
+ * @profiled: records that the newest execution made
  */
 struct nrt_model {
 	uint64_t session;
@@ -55,6 +58,9 @@ struct nrt_model {
 	uint64_t output_version;
 	uint64_t epoch;
 	bool attached;
+	uint64_t profile;
+	uint32_t profile_count;
+	uint32_t profiled;
 };
 
 static _Atomic uint64_t next_model = 1;
@@ -256,6 +262,7 @@ NRT_API NRT_STATUS nrt_unload(nrt_model_t *model)
 {
 	if (!model)
 		return NRT_INVALID_HANDLE;
+	nrt_profile_forget(model);
 	if (!is_stale(model))
 		atomic_fetch_sub(&model->core->models, 1);
 	model_free(model);
@@ -347,6 +354,24 @@ NRT_API NRT_STATUS nrt_free_model_tensor_info(nrt_tensor_info_array_t *tensor_in
 	return NRT_SUCCESS;
 }
 
+struct nrt_core *nrt_model_core(const struct nrt_model *model)
+{
+	return model->core;
+}
+
+uint32_t nrt_model_profile(struct nrt_model *model, uint64_t addr, uint32_t count)
+{
+	uint32_t profiled;
+
+	pthread_mutex_lock(&model->lock);
+	profiled = model->profiled;
+	model->profile = addr;
+	model->profile_count = count;
+	model->profiled = 0;
+	pthread_mutex_unlock(&model->lock);
+	return profiled;
+}
+
 /* ---- execute ---- */
 
 static NRT_STATUS bind_tensor(struct nrt_model *model, uint32_t index, const struct nrt_set *set,
@@ -425,7 +450,8 @@ static NRT_STATUS launch(struct nrt_model *model, uint32_t count)
 		job[i] = (struct drm_axon_job) {
 			.opcode = AXON_CMD_LAUNCH,
 			.user_data = model->id,
-			.operand = { model->program, model->args },
+			.operand = { model->program, model->args, model->profile,
+				     model->profile_count },
 		};
 	while (!status && count) {
 		uint32_t now = count < 16 ? count : 16;
@@ -434,6 +460,16 @@ static NRT_STATUS launch(struct nrt_model *model, uint32_t count)
 		count -= now;
 	}
 	return status;
+}
+
+static NRT_STATUS count_records(struct nrt_model *model)
+{
+	struct drm_axon_queue_get_state state;
+	int err = axon_queue_state(model->core->queue, &state);
+
+	if (!err)
+		model->profiled = state.last_profiled;
+	return nrt_status_of(err);
 }
 
 static NRT_STATUS execute_locked(struct nrt_model *model, const struct nrt_set *in,
@@ -454,6 +490,8 @@ static NRT_STATUS execute_locked(struct nrt_model *model, const struct nrt_set *
 	if (traced)
 		id = nrt_trace_begin(model->core->vnc, model->name);
 	status = launch(model, count);
+	if (!status && model->profile)
+		status = count_records(model);
 	if (traced)
 		nrt_trace_end(model->core->vnc, id, model->name);
 	if (status)
