@@ -261,8 +261,8 @@ nrt_tensor_get_device_allocation_info(const nrt_tensor_t *tensor,
 static NRT_STATUS check_range(const struct nrt_tensor *t, uint64_t offset, uint64_t size)
 {
 	if (offset > t->size || size > t->size - offset) {
-		nrt_err(NRT, "bytes %llu to %llu of tensor %s, which has %zu",
-			(unsigned long long)offset, (unsigned long long)(offset + size), t->name,
+		nrt_err(NRT, "%llu bytes at %llu of tensor %s, which has %zu",
+			(unsigned long long)size, (unsigned long long)offset, t->name,
 			t->size);
 		return NRT_INVALID;
 	}
