@@ -2,8 +2,8 @@
 /*
  * axon-objdump.c - shows an executable: its note, tensors, sections and instructions.
  *
- * Reads a file that may be anything: every offset is checked before use, unknown codes are printed as
- * numbers. Changes nothing.
+ * Reads a file that may be anything: every offset is checked before use, unknown codes are
+ * printed as numbers. Changes nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,8 +36,8 @@ static const char *const alu_name[] = {
 	[AXON_ALU_MULTIPLY] = "mul", [AXON_ALU_DIVIDE] = "div", [AXON_ALU_MAX] = "max",
 	[AXON_ALU_MIN] = "min", [AXON_ALU_EQ] = "eq", [AXON_ALU_NE] = "ne", [AXON_ALU_GE] = "ge",
 	[AXON_ALU_GT] = "gt", [AXON_ALU_LE] = "le", [AXON_ALU_LT] = "lt", [AXON_ALU_AND] = "and",
-	[AXON_ALU_OR] = "or", [AXON_ALU_XOR] = "xor", [AXON_ALU_SHL] = "shl", [AXON_ALU_SHR] = "shr",
-	[AXON_ALU_IADD] = "iadd", [AXON_ALU_ISUB] = "isub",
+	[AXON_ALU_OR] = "or", [AXON_ALU_XOR] = "xor", [AXON_ALU_SHL] = "shl",
+	[AXON_ALU_SHR] = "shr", [AXON_ALU_IADD] = "iadd", [AXON_ALU_ISUB] = "isub",
 };
 
 static const char *const act_name[] = {
@@ -207,7 +207,8 @@ static void show_operation(const struct axon_inst *in)
 
 static void show_patches(const struct axon_inst *in)
 {
-	static const char *const what[] = { "offset", "count0", "count1", "count2", "count3", "part" };
+	static const char *const what[] = { "offset", "count0", "count1", "count2", "count3",
+					    "part" };
 	static const char *const dma[] = { "src", "dst", "count0", "count1", "count2", "count3",
 					   "index" };
 	unsigned int i, f;
@@ -298,7 +299,8 @@ static void show_tensors(Elf_Scn *scn)
 	data = section_data(scn, &size);
 	for (i = 0; i < size / sizeof(t); i++) {
 		memcpy(&t, data + i * sizeof(t), sizeof(t));
-		printf("%-7s %3zu: %.*s %s[", t.usage == AXON_ELF_TENSOR_INPUT ? "input" : "output", i,
+		printf("%-7s %3zu: %.*s %s[",
+		       t.usage == AXON_ELF_TENSOR_INPUT ? "input" : "output", i,
 		       (int)strnlen(t.name, sizeof(t.name)), t.name, NAME(dtype_name, t.dtype));
 		for (j = 0; j < t.ndim && j < AXON_ELF_MAX_DIMS; j++)
 			printf("%s%" PRIu64, j ? "," : "", (uint64_t)t.shape[j]);
@@ -332,7 +334,8 @@ static void show_relocs(Elf_Scn *scn, const char *name)
 	printf("\n%s: %zu relocations\n", name, size / sizeof(r));
 	for (i = 0; i < size / sizeof(r); i++) {
 		memcpy(&r, data + i * sizeof(r), sizeof(r));
-		printf("%6" PRIu64 "+%-3" PRIu64 " type %" PRIu64 " symbol %" PRIu64 " + %#" PRIx64 "\n",
+		printf("%6" PRIu64 "+%-3" PRIu64 " type %" PRIu64 " symbol %" PRIu64
+		       " + %#" PRIx64 "\n",
 		       (uint64_t)r.r_offset / sizeof(struct axon_inst),
 		       (uint64_t)r.r_offset % sizeof(struct axon_inst),
 		       (uint64_t)ELF64_R_TYPE(r.r_info), (uint64_t)ELF64_R_SYM(r.r_info),

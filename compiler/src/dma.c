@@ -65,10 +65,12 @@ static bool memory_ok(struct axc_program *p, const char *end, const struct axc_m
 		return false;
 	}
 	if (m->region != AXC_REGION_ALL && m->region >= t->nregions) {
-		axc_fail(p, -EINVAL, "dma: %s: tensor %s has no region %u", end, t->name, m->region);
+		axc_fail(p, -EINVAL, "dma: %s: tensor %s has no region %u", end, t->name,
+			 m->region);
 		return false;
 	}
-	if (write && (t->kind == TENSOR_CONST || (t->kind == TENSOR_ARG && t->usage == AXC_INPUT))) {
+	if (write && (t->kind == TENSOR_CONST ||
+		      (t->kind == TENSOR_ARG && t->usage == AXC_INPUT))) {
 		axc_fail(p, -EINVAL, "dma: tensor %s must not be written", t->name);
 		return false;
 	}
@@ -149,17 +151,18 @@ static void dma_end(struct axc_program *p, struct op *op, const struct axc_mem *
 
 static bool dma_issue_ok(struct axc_program *p, const struct axc_dma *dma)
 {
-	unsigned int indexed = dma->flags & (AXON_DMA_F_GATHER | AXON_DMA_F_SCATTER);
+	const unsigned int both = AXON_DMA_F_GATHER | AXON_DMA_F_SCATTER;
+	unsigned int indexed = dma->flags & both;
 
 	if ((unsigned int)dma->engine >= AXON_NUM_ENGINES || dma->queue >= AXON_NUM_DMA_QUEUES ||
-	    (unsigned int)dma->op > AXON_DMA_MIN || indexed == (AXON_DMA_F_GATHER | AXON_DMA_F_SCATTER) ||
-	    (dma->flags & ~(AXON_DMA_F_GATHER | AXON_DMA_F_SCATTER | AXON_DMA_F_OOB_SKIP)) ||
+	    (unsigned int)dma->op > AXON_DMA_MIN || indexed == both ||
+	    (dma->flags & ~(both | AXON_DMA_F_OOB_SKIP)) ||
 	    ((dma->flags & AXON_DMA_F_OOB_SKIP) && !indexed)) {
 		axc_fail(p, -EINVAL, "dma: bad engine, queue, operator or flags");
 		return false;
 	}
 	if (!indexed != !dma->index || !dma->index != !dma->index_bound) {
-		axc_fail(p, -EINVAL, "dma: gather and scatter need indices and their bound, others none");
+		axc_fail(p, -EINVAL, "dma: gather and scatter want indices and a bound");
 		return false;
 	}
 	/* Two engines on one queue would make its order, and so its count, unpredictable. */
@@ -182,7 +185,8 @@ static void dma_index(struct axc_program *p, struct op *op, const struct axc_dma
 	if (t->p != p || t->dtype != AXON_DTYPE_UINT32 || dma->index_offset % 4 ||
 	    dma->index_offset > t->size ||
 	    (uint64_t)op->inst.dma.count[0] * 4 > t->size - dma->index_offset) {
-		axc_fail(p, -EINVAL, "dma: tensor %s is too short for the indices, or not u32", t->name);
+		axc_fail(p, -EINVAL, "dma: tensor %s is too short for the indices, or not u32",
+			 t->name);
 		return;
 	}
 	op->inst.dma.index_addr = dma->index_offset;

@@ -159,7 +159,7 @@ static bool place_own_tensors(struct writer *w)
 		t->offset = *end;
 		*end += t->size;
 		if (*end > AXON_ELF_MAX_SIZE) {
-			axc_fail(w->p, -ENOSPC, "constants or scratch exceed the executable's limit");
+			axc_fail(w->p, -ENOSPC, "constants or scratch are too large for a file");
 			return false;
 		}
 	}

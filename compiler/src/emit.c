@@ -2,8 +2,8 @@
 /*
  * emit.c - one function per engine instruction: checks operands, encodes, records.
  *
- * Everything the card would refuse with BAD_OPERAND and that is known at build time is refused here,
- * with a text that names instruction and operand.
+ * Everything the card would refuse with BAD_OPERAND and that is known at build time is refused
+ * here, with a text that names instruction and operand.
  */
 #include "internal.h"
 
@@ -138,7 +138,8 @@ static struct op *emit(struct axc_program *p, enum axon_engine e, enum axon_opco
 	return p->err ? NULL : op;
 }
 
-static bool engine_in(struct axc_program *p, const char *inst, enum axon_engine e, unsigned int mask)
+static bool engine_in(struct axc_program *p, const char *inst, enum axon_engine e,
+		      unsigned int mask)
 {
 	if (!p || p->err)
 		return false;
@@ -234,7 +235,7 @@ void axc_transpose(struct axc_program *p, struct axc_view dst, struct axc_view s
 	if (op && (dst.tile->space != AXON_SPACE_PSUM || src.tile->space != AXON_SPACE_SBUF ||
 		   src.dtype != dst.dtype || (size != 2 && size != 4) || !in_one_bank(&dst) ||
 		   elements(&src) != dst.nparts || elements(&dst) != src.nparts))
-		axc_fail(p, -EINVAL, "transpose: SBUF [P][N] to one bank of PSUM [N][P], same type");
+		axc_fail(p, -EINVAL, "transpose: SBUF [P][N] to a bank of PSUM [N][P], same type");
 }
 
 void axc_copy(struct axc_program *p, enum axon_engine e, struct axc_view dst, struct axc_view src)
@@ -266,8 +267,10 @@ static bool is_bitwise(unsigned int op)
 static bool bitwise_types_ok(struct axc_program *p, const char *inst, unsigned int alu,
 			     const struct axc_view *v)
 {
-	if (!is_bitwise(alu) || (v->dtype != AXON_DTYPE_FLOAT32 && v->dtype != AXON_DTYPE_BFLOAT16 &&
-				 v->dtype != AXON_DTYPE_FLOAT16 && v->dtype != AXON_DTYPE_FP32R))
+	bool is_float = v->dtype == AXON_DTYPE_FLOAT32 || v->dtype == AXON_DTYPE_BFLOAT16 ||
+			v->dtype == AXON_DTYPE_FLOAT16 || v->dtype == AXON_DTYPE_FP32R;
+
+	if (!is_bitwise(alu) || !is_float)
 		return true;
 	axc_fail(p, -EINVAL, "%s: a bitwise operator wants integers", inst);
 	return false;
@@ -403,8 +406,8 @@ void axc_activation(struct axc_program *p, enum axon_act f, struct axc_view dst,
 	op->inst.op0 = f;
 	op->inst.imm[0] = scalar_bits(&scale);
 	op->inst.imm[1] = scalar_bits(&bias);
-	op->inst.flags = (bias.view.tile ? AXON_F_BIAS_TENSOR : 0) | (st ? AXON_F_SCALE_TENSOR : 0) |
-			 (sum.tile ? AXON_F_SUM : 0);
+	op->inst.flags = (bias.view.tile ? AXON_F_BIAS_TENSOR : 0) |
+			 (st ? AXON_F_SCALE_TENSOR : 0) | (sum.tile ? AXON_F_SUM : 0);
 }
 
 void axc_select(struct axc_program *p, enum axon_engine e, struct axc_view dst,
@@ -427,7 +430,8 @@ static bool eight(struct axc_program *p, const char *inst, const struct axc_view
 {
 	if (elements(v) == 8 && v->nparts == src->nparts && elements(src) <= MAX8_ELEMS)
 		return true;
-	axc_fail(p, -EINVAL, "%s: 8 results a partition, from at most %u elements", inst, MAX8_ELEMS);
+	axc_fail(p, -EINVAL, "%s: 8 results a partition, from at most %u elements", inst,
+		 MAX8_ELEMS);
 	return false;
 }
 
@@ -519,9 +523,10 @@ void axc_partition_reduce(struct axc_program *p, enum axon_alu alu, struct axc_v
 void axc_partition_broadcast(struct axc_program *p, struct axc_view dst, struct axc_view src)
 {
 	const struct operand o[] = { { "dst", dst, true }, { "src", src, false } };
+	const char *inst = "partition_broadcast";
 	struct axc_view want = dst;
 
 	want.nparts = 1;
-	if (p && !p->err && same_shape(p, "partition_broadcast", &src, &want))
-		emit(p, AXON_ENGINE_GPSIMD, AXON_OP_PARTITION_BROADCAST, "partition_broadcast", o, 2);
+	if (p && !p->err && same_shape(p, inst, &src, &want))
+		emit(p, AXON_ENGINE_GPSIMD, AXON_OP_PARTITION_BROADCAST, inst, o, 2);
 }

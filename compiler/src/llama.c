@@ -2,8 +2,8 @@
 /*
  * llama.c - one decoding step of a Llama-type decoder as a program.
  *
- * A model whose weights fit in SBUF gets them with three transfers a layer, all issued at the start,
- * and its caches with a few for all layers together; a larger one streams both.
+ * A model whose weights fit in SBUF gets them with three transfers a layer, all issued at the
+ * start, and its caches with a few for all layers together; a larger one streams both.
  */
 #include "ops.h"
 
@@ -42,12 +42,13 @@ static bool config_ok(struct llama *l)
 	const struct axc_llama_config *c = &l->c;
 	const struct axc_llama_weights *w = l->w;
 
-	if (!c->dim || !c->hidden_dim || !c->n_layers || !c->n_heads || !c->n_kv_heads || !c->vocab ||
-	    !c->seq_len || c->dim % c->n_heads || c->n_heads % c->n_kv_heads ||
+	if (!c->dim || !c->hidden_dim || !c->n_layers || !c->n_heads || !c->n_kv_heads ||
+	    !c->vocab || !c->seq_len || c->dim % c->n_heads || c->n_heads % c->n_kv_heads ||
 	    c->dim > 16384 || c->hidden_dim > 65536 || c->n_layers > 1024 || c->vocab > 1u << 24) {
-		axc_fail(l->p, -EINVAL, "llama: dim %u, hidden %u, %u layers, %u heads, %u key/value "
-			 "heads, vocabulary %u, %u positions", c->dim, c->hidden_dim, c->n_layers,
-			 c->n_heads, c->n_kv_heads, c->vocab, c->seq_len);
+		axc_fail(l->p, -EINVAL, "llama: dim %u, hidden %u, %u layers, %u heads, "
+			 "%u key/value heads, vocabulary %u, %u positions", c->dim,
+			 c->hidden_dim, c->n_layers, c->n_heads, c->n_kv_heads, c->vocab,
+			 c->seq_len);
 		return false;
 	}
 	if (!w->token_embedding || !w->rms_att || !w->wq || !w->wk || !w->wv || !w->wo ||

@@ -2,8 +2,8 @@
 /*
  * ops.h - what the operators share: weights on their way to SBUF, columns, constants.
  *
- * Engines by habit: sync brings weights (queues 0..3) and inputs (4); gpsimd moves caches and results
- * (5, 6), so that a result that is not ready never holds up the next weights.
+ * Engines by habit: sync brings weights (queues 0..3) and inputs (4); gpsimd moves caches and
+ * results (5, 6), so that a result that is not ready never holds up the next weights.
  */
 #ifndef AXC_OPS_H
 #define AXC_OPS_H

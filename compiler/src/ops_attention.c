@@ -16,7 +16,8 @@
  *	out[parts][heads]		sum over chunks of V' pt, V by slots too; then masked and
  *					summed over groups: a column for each j, as Wo takes it
  *
- * So the token's own key and value never go through memory first, and all work follows the position.
+ * So the token's own key and value never go through memory first, and all work follows the
+ * position.
  */
 #include <math.h>
 
@@ -97,8 +98,8 @@ static struct axc_view const_view(const struct attn *at, uint32_t parts, uint32_
 }
 
 /*
- * cos and sin of every position, each twice because neighbours share an angle, calculated in fp32 as
- * llama2.c does: a different rounding of the angle would show in the tokens.
+ * cos and sin of every position, each twice because neighbours share an angle, calculated in fp32
+ * as llama2.c does: a different rounding of the angle would show in the tokens.
  */
 static void load_angles(struct axc_program *p, struct attn *at)
 {
@@ -141,7 +142,8 @@ static bool attn_ok(struct axc_program *p, const struct axc_attention *a, uint32
 	if (!a->n_heads || !a->n_kv_heads || a->n_heads % a->n_kv_heads || !a->head_size ||
 	    a->head_size % 2 || a->head_size > 128 || a->n_heads / a->n_kv_heads > 128 ||
 	    !a->seq_len || a->seq_len > 16384 ||
-	    4ull * a->n_kv_heads * a->head_size * a->seq_len > INT32_MAX || a->n_heads > 65536 || !layers || layers > 65536) {
+	    4ull * a->n_kv_heads * a->head_size * a->seq_len > INT32_MAX || a->n_heads > 65536 ||
+	    !layers || layers > 65536) {
 		axc_fail(p, -EINVAL, "attention: %u heads, %u key/value heads of %u, %u positions",
 			 a->n_heads, a->n_kv_heads, a->head_size, a->seq_len);
 		return false;
@@ -174,9 +176,9 @@ static void attn_shape(struct attn *at)
 }
 
 /*
- * V comes with three transfers: the rest of chunk 0 (slot 0 is the token's own), whole chunks after it,
- * and the slots of a last one. A transfer must move something: one that has nothing to do moves a
- * row to a spare chunk that nobody reads.
+ * V comes with three transfers: the rest of chunk 0 (slot 0 is the token's own), whole chunks
+ * after it, and the slots of a last one. A transfer must move something: one that has nothing to
+ * do moves a row to a spare chunk that nobody reads.
  */
 static void v_registers(struct axc_program *p, struct attn *at)
 {
@@ -639,8 +641,9 @@ static struct axc_reg *chunk_offset(struct axc_program *p, struct axc_reg *i, ui
 static void turn_chunk(struct axc_program *p, struct attn *at, const struct part *t,
 		       struct axc_view pt, struct axc_tile *diag, struct axc_reg *i)
 {
-	struct axc_view pr = axc_cols(axc_rows(axc_view(at->probs), 0, t->heads), i ? CHUNK : 0, CHUNK);
+	struct axc_view pr = axc_rows(axc_view(at->probs), 0, t->heads);
 
+	pr = axc_cols(pr, i ? CHUNK : 0, CHUNK);
 	pr = axc_offset_reg(pr, chunk_offset(p, i, 4 * CHUNK));
 	axc_matmul(p, pt, pr, axc_view(diag), false);
 }

@@ -107,7 +107,8 @@ void mat_apply(struct axc_program *p, struct mat *m, struct axc_tile *dst,
 	}
 	for (i = 0; i < m->mt; i++)
 		for (j = 0; j < m->kt; j++)
-			axc_matmul(p, axc_cols(axc_view(dst), i, 1), mat_factor(p, m, i * m->kt + j),
+			axc_matmul(p, axc_cols(axc_view(dst), i, 1),
+				   mat_factor(p, m, i * m->kt + j),
 				   axc_cols(axc_view(src->tile), j, 1), j > 0);
 }
 
@@ -179,7 +180,8 @@ void axc_op_rmsnorm(struct axc_program *p, struct axc_column *dst, const struct 
 	struct axc_tensor *image;
 	struct axc_tile *tile;
 
-	if (!op_ready(p, "rmsnorm") || !column_ok(p, "rmsnorm", dst) || !column_ok(p, "rmsnorm", src))
+	if (!op_ready(p, "rmsnorm") || !column_ok(p, "rmsnorm", dst) ||
+	    !column_ok(p, "rmsnorm", src))
 		return;
 	if (dst->len != src->len || !w) {
 		axc_fail(p, -EINVAL, "rmsnorm: %u elements from %u", dst->len, src->len);

@@ -2,8 +2,8 @@
 /*
  * ops_logits.c - the classifier: a row of logits, and which of them is the largest.
  *
- * The vector is stationary and the weights move, 512 outputs a product, so that logits come out as a
- * row. Rows are done in groups that fit a bank or four of PSUM, or a tile of SBUF.
+ * The vector is stationary and the weights move, 512 outputs a product, so that logits come out
+ * as a row. Rows are done in groups that fit a bank or four of PSUM, or a tile of SBUF.
  */
 #include <float.h>
 
@@ -80,7 +80,8 @@ static void group_best(struct axc_program *p, struct best *b, uint32_t group, ui
 static void best_of_groups(struct axc_program *p, struct best *b)
 {
 	uint32_t n = b->groups * 8;
-	struct axc_tile *top = row(p, AXON_DTYPE_FLOAT32, 8), *number = row(p, AXON_DTYPE_FLOAT32, n);
+	struct axc_tile *top = row(p, AXON_DTYPE_FLOAT32, 8);
+	struct axc_tile *number = row(p, AXON_DTYPE_FLOAT32, n);
 	static const int16_t step[4] = { 0, 0, 0, 1 };
 
 	axc_iota(p, axc_view(number), 0, 0, step);

@@ -53,7 +53,8 @@ static void load_panel(struct axc_program *p, struct product *pr, struct panel *
 		axc_dma(p, &(struct axc_dma){
 			.engine = SYNC,
 			.queue = pr->queue++ % WEIGHT_QUEUES,
-			.dst = { .tile = pa->tile, .offset = i ? (uint64_t)full * pa->width * size : 0,
+			.dst = { .tile = pa->tile,
+				 .offset = i ? (uint64_t)full * pa->width * size : 0,
 				 .step = { 0, (int32_t)(pa->width * size), AXON_PART_STRIDE,
 					   (int32_t)size } },
 			.src = { .tensor = t, .region = AXC_REGION_ALL,

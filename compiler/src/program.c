@@ -369,13 +369,15 @@ struct axc_reg *axc_reg_load(struct axc_program *p, struct axc_tensor *t, uint64
 
 	if (!p || p->err || !t)
 		return NULL;
-	if (t->p != p || t->kind == TENSOR_BSS || (t->kind == TENSOR_ARG && t->usage != AXC_INPUT)) {
+	if (t->p != p || t->kind == TENSOR_BSS ||
+	    (t->kind == TENSOR_ARG && t->usage != AXC_INPUT)) {
 		axc_fail(p, -EINVAL, "register load: only from an input or a constant");
 		return NULL;
 	}
 	if (!size || dtype == AXON_DTYPE_FLOAT32 || dtype == AXON_DTYPE_BFLOAT16 ||
-	    dtype == AXON_DTYPE_FLOAT16 || dtype >= AXON_DTYPE_FP8_E3 || dtype == AXON_DTYPE_FP32R ||
-	    offset % size || offset > t->size || size > t->size - offset) {
+	    dtype == AXON_DTYPE_FLOAT16 || dtype >= AXON_DTYPE_FP8_E3 ||
+	    dtype == AXON_DTYPE_FP32R || offset % size || offset > t->size ||
+	    size > t->size - offset) {
 		axc_fail(p, -EINVAL, "register load from %s: bad type or offset", t->name);
 		return NULL;
 	}

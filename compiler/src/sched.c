@@ -7,14 +7,14 @@
  * region of a tensor. A state knows, by producer, the number of the last instruction that wrote it
  * and the last that read it since. Producers finish in order, so a number says it all.
  *
- * Numbers in loops are relative: what producer P has done is base + n, where base grows by P's posts
- * of one iteration (loop_posts) at each iteration's end, on every engine that waits for P (layout.c
- * keeps base in a register). So n starts again at the same value in every iteration, and n - loop_posts
- * is the same instruction one iteration ago. A loop body is walked twice: first to see how it leaves
- * the states, then, with that (one iteration ago) merged into the states before the loop, to
- * set the waits. After the loop both views are merged again, since it may not have run at all. Each
- * merge takes the later number of a producer: it may wait for more than needed, but only ever for
- * something earlier in program order, so there can be no deadlock.
+ * Numbers in loops are relative: what producer P has done is base + n, where base grows by P's
+ * posts of one iteration (loop_posts) at each iteration's end, on every engine that waits for P
+ * (layout.c keeps base in a register). So n starts again at the same value in every iteration,
+ * and n - loop_posts is the same instruction one iteration ago. A loop body is walked twice:
+ * first to see how it leaves the states, then, with that (one iteration ago) merged into the
+ * states before the loop, to set the waits. After the loop both views are merged again, since it
+ * may not have run at all. Each merge takes the later number of a producer: it may wait for more
+ * than needed, but only ever for something earlier in program order, so there can be no deadlock.
  */
 #include "internal.h"
 

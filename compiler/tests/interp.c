@@ -90,7 +90,8 @@ static uint8_t *mem(struct interp *in, uint64_t addr, size_t size, bool write)
 	return NULL;
 }
 
-static uint8_t *chip(struct interp *in, unsigned int space, uint64_t part, uint64_t off, size_t size)
+static uint8_t *chip(struct interp *in, unsigned int space, uint64_t part, uint64_t off,
+		     size_t size)
 {
 	uint64_t bytes = space == AXON_SPACE_SBUF ? AXON_SBUF_PART_BYTES : AXON_PSUM_PART_BYTES;
 
@@ -346,7 +347,8 @@ static void do_elementwise(struct interp *in, const struct axon_inst *x)
 
 	if (in->bad || (x->opcode != AXON_OP_MEMSET && (!same(in, d, a) || !expand(in, a, 1))))
 		return;
-	if (x->opcode == AXON_OP_TENSOR_TENSOR && (!same(in, d, &x->ap[2]) || !expand(in, &x->ap[2], 2)))
+	if (x->opcode == AXON_OP_TENSOR_TENSOR &&
+	    (!same(in, d, &x->ap[2]) || !expand(in, &x->ap[2], 2)))
 		return;
 	if (x->opcode == AXON_OP_TENSOR_SCALAR || x->opcode == AXON_OP_ACTIVATION) {
 		s2 = x->flags & 1;
@@ -483,7 +485,8 @@ static void do_transpose(struct interp *in, const struct axon_inst *x)
 		fail(in, "transpose shape");
 	for (i = 0; i < m && !in->bad; i++)
 		for (j = 0; j < n; j++)
-			memcpy(elem(in, d, 0, i, j), elem(in, s, 1, j, i), axon_dtype_size(d->dtype));
+			memcpy(elem(in, d, 0, i, j), elem(in, s, 1, j, i),
+			       axon_dtype_size(d->dtype));
 }
 
 static void patch(struct interp *in, unsigned int e, struct axon_inst *x)
@@ -528,7 +531,8 @@ static void queue_dma(struct interp *in, const struct axon_inst *x)
 		in->queue[q] = realloc(in->queue[q], in->qcap[q] * sizeof(*in->queue[q]));
 	}
 	in->queue[q][in->qtail[q]++] = (struct transfer){
-		.d = x->dma, .post_sem = x->post_sem, .post_op = x->post_op, .post_val = x->post_val,
+		.d = x->dma, .post_sem = x->post_sem, .post_op = x->post_op,
+		.post_val = x->post_val,
 	};
 }
 
@@ -627,7 +631,8 @@ static void step_engine(struct interp *in, unsigned int e)
 	post(in, x.post_sem, x.post_op, x.post_val);
 }
 
-static uint8_t *dma_end(struct interp *in, unsigned int space, uint64_t addr, uint32_t size, bool wr)
+static uint8_t *dma_end(struct interp *in, unsigned int space, uint64_t addr, uint32_t size,
+			bool wr)
 {
 	if (space == AXON_SPACE_MEM)
 		return mem(in, addr, size, wr);
@@ -745,7 +750,7 @@ int interp_run(struct interp *in, uint32_t seed)
 	}
 	for (e = 0; e < NE && !in->bad; e++)
 		if (in->n[e] && !in->done[e])
-			fail(in, "deadlock: engine %u at %u waits for semaphore %u (is %u, wants %u)",
+			fail(in, "deadlock: engine %u at %u: semaphore %u is %u, wanted %u",
 			     e, in->pc[e], in->code[e][in->pc[e]].wait_sem,
 			     in->sem[in->code[e][in->pc[e]].wait_sem],
 			     in->code[e][in->pc[e]].wait_val);
@@ -804,7 +809,8 @@ static void relocate(struct interp *in, const char *name, const Elf64_Shdr *sh, 
 	for (e = 0; e < NE && strcmp(name + strlen(".rela"), text[e]); e++)
 		;
 	for (i = 0; i < n && e < NE; i++) {
-		const char *s = elf_strptr(elf, symh->sh_link, sym[ELF64_R_SYM(r[i].r_info)].st_name);
+		const char *s = elf_strptr(elf, symh->sh_link,
+					   sym[ELF64_R_SYM(r[i].r_info)].st_name);
 		uint64_t v = base[strcmp(s, AXON_SYM_CONST) != 0] + (uint64_t)r[i].r_addend;
 
 		memcpy((uint8_t *)in->code[e] + r[i].r_offset, &v, 8);

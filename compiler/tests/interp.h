@@ -2,10 +2,10 @@
 /*
  * interp.h - executes an executable in random order, for tests of the builder.
  *
- * The card's model runs engines by their clocks, always in the same order, and so can hide a missing
- * wait. This interpreter lets any engine or DMA queue that is not blocked go next, by a random number,
- * and so finds it. It is slow, has no clocks and no address translation, and is no reference for
- * arithmetic to the last bit.
+ * The card's model runs engines by their clocks, always in the same order, and so can hide a
+ * missing wait. This interpreter lets any engine or DMA queue that is not blocked go next, by a
+ * random number, and so finds it. It is slow, has no clocks and no address translation, and is no
+ * reference for arithmetic to the last bit.
  */
 #ifndef AXC_TESTS_INTERP_H
 #define AXC_TESTS_INTERP_H

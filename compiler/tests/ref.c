@@ -130,7 +130,8 @@ static void attention(struct ref_llama *r, uint32_t layer, uint32_t pos, const f
 		float top = -INFINITY, sum = 0;
 
 		for (t = 0; t <= pos; t++) {
-			const float *k = r->k + ((size_t)layer * r->c.seq_len + t) * kv + h / mult * hs;
+			size_t at = ((size_t)layer * r->c.seq_len + t) * kv + h / mult * hs;
+			const float *k = r->k + at;
 
 			att[t] = 0;
 			for (i = 0; i < hs; i++)
@@ -142,7 +143,8 @@ static void attention(struct ref_llama *r, uint32_t layer, uint32_t pos, const f
 			sum += att[t] = expf(att[t] - top);
 		memset(out + h * hs, 0, hs * sizeof(float));
 		for (t = 0; t <= pos; t++) {
-			const float *v = r->v + ((size_t)layer * r->c.seq_len + t) * kv + h / mult * hs;
+			size_t at = ((size_t)layer * r->c.seq_len + t) * kv + h / mult * hs;
+			const float *v = r->v + at;
 
 			for (i = 0; i < hs; i++)
 				out[h * hs + i] += att[t] / sum * v[i];

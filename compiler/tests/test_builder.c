@@ -170,7 +170,8 @@ static void nested_loops(void **state)
 
 	for (i = 0; i < 16; i++) {
 		struct nest n = { .outer = i / 4, .inner = i % 4 };
-		struct interp_tensor t[] = { { "out", n.out, sizeof(n.out) }, { "n", &n.outer, 8 } };
+		struct interp_tensor t[] = { { "out", n.out, sizeof(n.out) },
+					     { "n", &n.outer, 8 } };
 		struct axc_program *p = axc_program_new("nest");
 		struct axc_tensor *out = tensor(p, AXC_OUTPUT, "out", AXON_DTYPE_FLOAT32, W);
 		struct axc_tensor *count = tensor(p, AXC_INPUT, "n", AXON_DTYPE_UINT32, 2);
@@ -216,7 +217,7 @@ static void check_chain(void *arg)
 		assert_true(c->out[i] == c->in[i] + c->expect);
 }
 
-/* A random walk over tiles, engines, queues and memory; what each step must give is easy to tell. */
+/* A random walk over tiles, engines, queues and memory; each step adds 1 or moves. */
 static void random_straight(void **state)
 {
 	static const enum axon_engine engines[] = { AXON_ENGINE_VECTOR, AXON_ENGINE_SCALAR,
@@ -268,11 +269,12 @@ static void random_straight(void **state)
 	}
 }
 
-/* Transfers of one queue are in order, those of two are not; regions of a tensor are independent. */
+/* Transfers of one queue are in order, those of two are not; regions are independent. */
 static void split_tensor(void **state)
 {
 	struct chain c = { .expect = 3 };
-	struct interp_tensor t[] = { { "in", c.in, sizeof(c.in) }, { "out", c.out, sizeof(c.out) } };
+	struct interp_tensor t[] = { { "in", c.in, sizeof(c.in) },
+				     { "out", c.out, sizeof(c.out) } };
 	struct axc_program *p = axc_program_new("split");
 	struct axc_tensor *in = tensor(p, AXC_INPUT, "in", AXON_DTYPE_FLOAT32, W);
 	struct axc_tensor *out = tensor(p, AXC_OUTPUT, "out", AXON_DTYPE_FLOAT32, W);

@@ -40,7 +40,8 @@ static void *build(size_t *size, uint32_t *vector_insts)
 
 	axc_load(p, AXON_ENGINE_SYNC, 0, a, 0, 16, in, 0, 64);
 	axc_load(p, AXON_ENGINE_SYNC, 1, b, 0, 16, c2, 0, 64);
-	axc_tensor_tensor(p, AXON_ENGINE_VECTOR, AXON_ALU_ADD, axc_view(a), axc_view(a), axc_view(b));
+	axc_tensor_tensor(p, AXON_ENGINE_VECTOR, AXON_ALU_ADD, axc_view(a), axc_view(a),
+			  axc_view(b));
 	axc_store(p, AXON_ENGINE_SYNC, 2, tmp, 0, 64, a, 0, 16);
 	axc_load(p, AXON_ENGINE_SYNC, 0, b, 0, 16, c, 0, 64);
 	axc_store(p, AXON_ENGINE_SYNC, 2, out, 0, 64, a, 0, 16);
@@ -127,7 +128,8 @@ static void relocations(void **state)
 	r = section(elf, ".rela.text.sync", &sh);
 	assert_int_equal(sh.sh_size / sizeof(*r), 3);
 	for (i = 0; i < 3; i++) {
-		const char *name = elf_strptr(elf, symh.sh_link, sym[ELF64_R_SYM(r[i].r_info)].st_name);
+		const char *name = elf_strptr(elf, symh.sh_link,
+					      sym[ELF64_R_SYM(r[i].r_info)].st_name);
 		const struct axon_inst *in = &code[r[i].r_offset / sizeof(*in)];
 
 		assert_int_equal(ELF64_R_TYPE(r[i].r_info), R_AXON_ABS64);

@@ -71,7 +71,8 @@ static void operands(void **state)
 	MISTAKE(-EINVAL, "type", axc_memset(p, AXON_ENGINE_VECTOR,
 					    axc_as(a, AXON_DTYPE_FP8_E4), 0));
 	MISTAKE(-EINVAL, "max8", axc_max8(p, axc_cols(a, 0, 7), b));
-	MISTAKE(-EINVAL, "bitwise", axc_tensor_tensor(p, AXON_ENGINE_VECTOR, AXON_ALU_AND, a, a, b));
+	MISTAKE(-EINVAL, "bitwise",
+		axc_tensor_tensor(p, AXON_ENGINE_VECTOR, AXON_ALU_AND, a, a, b));
 	MISTAKE(-EINVAL, "operator", axc_tensor_tensor(p, AXON_ENGINE_VECTOR, 99, a, a, b));
 	MISTAKE(-EINVAL, "freed", axc_tile_free(p, f.a);
 		axc_memset(p, AXON_ENGINE_VECTOR, a, 0));

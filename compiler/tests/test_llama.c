@@ -124,6 +124,7 @@ static void small(void **state)
 
 	run(&c, 0, 24, 1);
 	run(&c, 126, 6, 2);
+	run(&c, 253, 5, 14);
 	run(&c, 509, 3, 3);
 }
 

@@ -205,7 +205,8 @@ static void embedding(void **state)
 
 		for (bad = 0; bad < 2; bad++) {
 			uint32_t index = bad ? rows : rows - 1;
-			struct interp_tensor t[] = { { "index", &index, 4 }, { "out", out, n * 4 } };
+			struct interp_tensor t[] = { { "index", &index, 4 },
+						     { "out", out, n * 4 } };
 			struct axc_program *p = axc_program_new("test");
 			struct axc_tensor *in = vector(p, AXC_INPUT, "index", AXON_DTYPE_UINT32, 1);
 			struct axc_tensor *o = vector(p, AXC_OUTPUT, "out", AXON_DTYPE_FLOAT32, n);
@@ -274,7 +275,8 @@ static void softmax(void **state)
 		float *x = random_floats(n, 30), *y = calloc(n, 4), *want = calloc(n, 4);
 		struct interp_tensor t[] = { { "x", x, n * 4 }, { "y", y, n * 4 } };
 		struct axc_program *p = axc_program_new("test");
-		struct axc_tensor *in = axc_tensor_new(p, AXC_INPUT, "x", AXON_DTYPE_FLOAT32, 2, dims);
+		struct axc_tensor *in = axc_tensor_new(p, AXC_INPUT, "x", AXON_DTYPE_FLOAT32, 2,
+						       dims);
 		struct axc_tensor *out = axc_tensor_new(p, AXC_OUTPUT, "y", AXON_DTYPE_FLOAT32, 2,
 							dims);
 
@@ -384,8 +386,9 @@ static void attention_alone(void **state)
 	float *x = random_floats(n, 1), *y = calloc(n, 4), want[100], v[30], spread[60], key[30];
 	size_t cache = 2 * 30 * 140 * 4;
 	float *k_cache = calloc(1, cache), *v_cache = calloc(1, cache);
-	struct interp_tensor t[] = { { "in", x, n * 4 }, { "out", y, n * 4 }, { "k", k_cache, cache },
-				     { "v", v_cache, cache }, { "pos", &pos, 4 } };
+	struct interp_tensor t[] = { { "in", x, n * 4 }, { "out", y, n * 4 },
+				     { "k", k_cache, cache }, { "v", v_cache, cache },
+				     { "pos", &pos, 4 } };
 	struct axc_program *p = axc_program_new("test");
 	struct axc_attention a = attention_of(p, heads, kv, hs, seq);
 	struct axc_tensor *in = vector(p, AXC_INPUT, "in", AXON_DTYPE_FLOAT32, n);

@@ -10,10 +10,10 @@
  * The result is an ELF file as described in Documentation/executable.rst. The library opens no
  * device and no file.
  *
- * Errors. A builder call cannot fail halfway: the first mistake is remembered with a text that names
- * the operation, and every later call does nothing. axc_program_finish() (or axc_program_error())
- * reports it. Calls that return a pointer return NULL after an error, and every call takes such a
- * NULL. So a kernel is written without a check on each line.
+ * Errors. A builder call cannot fail halfway: the first mistake is remembered with a text that
+ * names the operation, and every later call does nothing. axc_program_finish() (or
+ * axc_program_error()) reports it. Calls that return a pointer return NULL after an error, and
+ * every call takes such a NULL. So a kernel is written without a check on each line.
  *
  * Threads. A program is used by one thread at a time; different programs are independent.
  *
@@ -98,7 +98,7 @@ uint32_t axc_program_insts(const struct axc_program *p, enum axon_engine engine)
 enum axc_usage {
 	AXC_INPUT,	/* given by the caller of the program, read only */
 	AXC_OUTPUT,	/* given by the caller, written */
-	AXC_INOUT,	/* given by the caller, updated in place: an input and an output of one name */
+	AXC_INOUT,	/* given by the caller, updated in place: both, under one name */
 	AXC_SCRATCH,	/* the program's own, zero before the first launch */
 };
 
