@@ -54,7 +54,7 @@ struct node_ctx {
  * @last: sequence number of the newest job
  * @id: of the queue
  * @syncobj: timeline; point = sequence number
- * @spin_ns: how long a waiter looks before it blocks
+ * @spin_us: how long a waiter looks before it blocks
  * @good: up to here jobs are known to have ended well (atomic)
  */
 struct node_queue {
@@ -63,7 +63,7 @@ struct node_queue {
 	uint64_t last;
 	uint32_t id;
 	uint32_t syncobj;
-	uint64_t spin_ns;
+	uint32_t spin_us;
 	_Atomic uint64_t good;
 };
 
@@ -401,7 +401,7 @@ static int drm_queue_create(struct axon_context *ctx, const struct axon_queue_pa
 	queue->base.dev = ctx->dev;
 	queue->base.ctx = ctx;
 	queue->id = req.queue_id;
-	queue->spin_ns = params->spin_us * 1000ull;
+	queue->spin_us = params->spin_us < AXON_MAX_SPIN_US ? params->spin_us : AXON_MAX_SPIN_US;
 	*out = &queue->base;
 	return 0;
 fail_queue:
@@ -504,66 +504,39 @@ static int failed_job(struct node_queue *queue, uint64_t seqno,
 	return (ctx->state & DRM_AXON_CTX_DEVICE_RESET) ? -ECONNRESET : -ECANCELED;
 }
 
-/*
- * How a job ended that has ended. Fences of a failed context are signalled too, and syncobjs carry
- * no error to user space, so the context is asked: as long as it is not banned all is well.
- */
-static int job_result(struct node_queue *queue, uint64_t seqno)
+/* How a job ended that has ended, or never will: as long as the context is not banned all is well. */
+static int job_result(struct node_queue *queue, uint64_t seqno, uint32_t ctx_state)
 {
 	struct drm_axon_ctx_get_state ctx;
 	uint64_t good = atomic_load(&queue->good);
-	int err = drm_ctx_state(queue->base.ctx, &ctx);
+	int err;
 
-	if (err)
-		return err;
-	if (ctx.state)
-		return failed_job(queue, seqno, &ctx);
+	if (ctx_state) {
+		err = drm_ctx_state(queue->base.ctx, &ctx);
+		return err ? err : failed_job(queue, seqno, &ctx);
+	}
 	while (good < seqno && !atomic_compare_exchange_weak(&queue->good, &good, seqno))
 		;
 	return 0;
 }
 
-/* Looks for a short while, since blocking and being woken costs more than a short job. */
-static bool spin(struct node_queue *queue, uint64_t seqno, uint64_t deadline_ns)
-{
-	struct drm_axon_queue_get_state state;
-	uint64_t end;
-
-	if (!queue->spin_ns)
-		return false;
-	end = axon_now_ns() + queue->spin_ns;
-	if (end > deadline_ns)
-		end = deadline_ns;
-	do {
-		if (drm_queue_state(&queue->base, &state))
-			return false;
-		if (state.completed >= seqno)
-			return true;
-	} while (axon_now_ns() < end);
-	return false;
-}
-
 static int drm_wait(struct axon_queue *base, uint64_t seqno, uint64_t deadline_ns)
 {
 	struct node_queue *queue = to_node(queue, base);
-	int64_t deadline = deadline_ns > INT64_MAX ? INT64_MAX : (int64_t)deadline_ns;
-	uint64_t last;
+	struct drm_axon_queue_wait req = {
+		.queue_id = queue->id,
+		.seqno = seqno,
+		.timeout_ns = deadline_ns > INT64_MAX ? INT64_MAX : (int64_t)deadline_ns,
+		.spin_us = queue->spin_us,
+	};
 	int err;
 
-	pthread_mutex_lock(&queue->lock);
-	last = queue->last;
-	pthread_mutex_unlock(&queue->lock);
-	if (seqno > last)
-		return -EINVAL;
 	if (seqno <= atomic_load(&queue->good))
 		return 0;
-	if (spin(queue, seqno, deadline_ns))
-		return job_result(queue, seqno);
-	err = drmSyncobjTimelineWait(device_fd(base->dev), &queue->syncobj, &seqno, 1, deadline,
-				     DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL, NULL);
+	err = call(base->dev, DRM_IOCTL_AXON_QUEUE_WAIT, &req);
 	if (err)
 		return err == -ETIME ? -ETIMEDOUT : err;
-	return job_result(queue, seqno);
+	return job_result(queue, seqno, req.ctx_state);
 }
 
 const struct axon_transport axon_transport_drm = {

@@ -14,7 +14,7 @@
 /* Where addresses start: the first 2 MiB catch what is computed from 0. */
 #define ADDR_START	HUGE
 /* A waiter looks that long before it blocks (drm): longer than a short launch takes. */
-#define SPIN_US		50
+#define SPIN_US		200
 
 static uint64_t page_up(uint64_t size)
 {
