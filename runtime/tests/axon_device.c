@@ -4,6 +4,7 @@
  */
 #include "card.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "axon_fw.h"
@@ -117,18 +118,18 @@ static void *read_image(size_t *size)
 
 static int open_with(const void *bytes, size_t size)
 {
-	char path[] = "/tmp/axon-firmware-XXXXXX";
 	struct axon_device *dev = NULL;
-	int fd = mkstemp(path);
+	int fd = memfd_create("firmware", 0);
+	char path[64];
 	int err;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, size), size);
-	close(fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	setenv("AXON_FIRMWARE", path, 1);
 	err = axon_device_open_path("soft", test_log, NULL, &dev);
 	unsetenv("AXON_FIRMWARE");
-	unlink(path);
+	close(fd);
 	if (!err)
 		axon_device_close(dev);
 	return err;
