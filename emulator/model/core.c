@@ -6,8 +6,8 @@
  * step; an engine precedes a DMA queue, a lower number a higher one, when clocks are equal. A post
  * is a step of its own at the time the instruction or transfer ends, so a semaphore always holds
  * what it would hold at the clock of whoever looks at it, and a blocked engine is looked at again
- * exactly when its semaphore changes. Where axon_core_run() stops and goes on is no step: it changes
- * nothing.
+ * exactly when its semaphore changes. Where axon_core_run() stops and goes on is no step: it
+ * changes nothing.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -38,8 +38,8 @@ static void pack(const struct axon_core *c, const struct axon_operand *o,
 }
 
 /*
- * The columns of @o, fp32, @ld elements apart: to or from @buf. @w has one axis, so that a column is
- * a walk over the partitions.
+ * The columns of @o as fp32 in @buf, @ld elements apart. @w has one axis, so that a column is a
+ * walk over the partitions.
  */
 static void load_columns(const struct axon_core *c, const struct axon_operand *o,
 			 const struct axon_walk *w, float *buf, size_t ld)

@@ -90,7 +90,8 @@ static void tiles(struct fx *f)
 	}
 }
 
-static struct axon_inst two(unsigned int op, unsigned int nparts, unsigned int n, unsigned int dtype)
+static struct axon_inst two(unsigned int op, unsigned int nparts, unsigned int n,
+			    unsigned int dtype)
 {
 	struct axon_inst i = fx_inst(op);
 

@@ -34,6 +34,9 @@
 #define FX_W		2u
 #define FX_X		4u
 
+/* Not inline: hundreds of calls in a file, and sanitizers make each of them big. */
+#define FX_FN		static __attribute__((noinline, unused))
+
 struct fx {
 	struct axon_card card;
 	struct axon_core *core;
@@ -132,7 +135,7 @@ enum axon_status axon_mmu_write(struct axon_card *card, uint32_t asid, uint64_t 
 	return fx_copy(card, va, (void *)(uintptr_t)buf, len, AXON_ACCESS_WRITE, fault_va);
 }
 
-static inline struct fx *fx_new(void)
+FX_FN struct fx *fx_new(void)
 {
 	struct fx *f = calloc(1, sizeof(*f));
 
@@ -156,7 +159,7 @@ static inline void fx_free(struct fx *f)
 }
 
 /* Memory as the card sees it; any rights. */
-static inline void fx_poke(struct fx *f, uint64_t va, const void *buf, size_t len)
+FX_FN void fx_poke(struct fx *f, uint64_t va, const void *buf, size_t len)
 {
 	const uint8_t *b = buf;
 
@@ -167,7 +170,7 @@ static inline void fx_poke(struct fx *f, uint64_t va, const void *buf, size_t le
 	}
 }
 
-static inline void fx_peek(struct fx *f, uint64_t va, void *buf, size_t len)
+FX_FN void fx_peek(struct fx *f, uint64_t va, void *buf, size_t len)
 {
 	uint8_t *b = buf;
 
@@ -280,7 +283,7 @@ static inline struct axon_ap fx_ap(unsigned int space, unsigned int dtype, unsig
 }
 
 /* @bytes neighbouring bytes from @src to @dst, each a virtual or a chip address. */
-static inline struct axon_dma_desc fx_desc(uint64_t dst, unsigned int dspace, uint64_t src,
+FX_FN struct axon_dma_desc fx_desc(uint64_t dst, unsigned int dspace, uint64_t src,
 					   unsigned int sspace, uint32_t bytes)
 {
 	struct axon_dma_desc d = { .src = src, .dst = dst, .src_space = (uint8_t)sspace,
@@ -307,7 +310,7 @@ static inline void fx_clear(struct fx *f)
 	memset(f->count, 0, sizeof(f->count));
 }
 
-static inline void fx_emit(struct fx *f, unsigned int engine, struct axon_inst i)
+FX_FN void fx_emit(struct fx *f, unsigned int engine, struct axon_inst i)
 {
 	fx_poke(f, FX_CODE + engine * FX_CODE_SIZE + f->count[engine]++ * sizeof(i), &i, sizeof(i));
 }
@@ -327,7 +330,7 @@ static inline void fx_program(struct fx *f)
  * Runs what was emitted. @slice: host nanoseconds (100 a look) of each axon_core_run(), 0: one.
  * A launch that does not end in a million slices fails the test.
  */
-static inline struct axon_launch_result fx_run(struct fx *f, uint64_t slice)
+FX_FN struct axon_launch_result fx_run(struct fx *f, uint64_t slice)
 {
 	struct axon_launch_result r;
 
@@ -344,7 +347,7 @@ static inline struct axon_launch_result fx_run(struct fx *f, uint64_t slice)
 }
 
 /* A program of one instruction. Return: how it ended. */
-static inline enum axon_status fx_one(struct fx *f, unsigned int engine, struct axon_inst i)
+FX_FN enum axon_status fx_one(struct fx *f, unsigned int engine, struct axon_inst i)
 {
 	fx_clear(f);
 	fx_emit(f, engine, i);

@@ -270,7 +270,8 @@ static inline unsigned int ref_nparts(uint64_t *s)
 /* Counts whose product is at most @limit; often few elements, often one axis. */
 static inline void ref_counts(uint64_t *s, uint16_t *count, uint32_t limit)
 {
-	static const uint16_t often[] = { 1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 64, 100, 257, 1500 };
+	static const uint16_t often[] = { 1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 64, 100, 257,
+					  1500 };
 	uint32_t left = limit;
 
 	for (int a = 0; a < 4; a++)

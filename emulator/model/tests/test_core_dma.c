@@ -88,6 +88,35 @@ static void combine(const struct axon_dma_desc *d, const uint8_t *src, uint8_t *
 	}
 }
 
+/* Element @i of the transfer, unless its row is skipped. */
+static void expect_one(struct fx *f, const struct axon_dma_desc *d, const uint32_t *index,
+		       const uint32_t *i, struct log *l)
+{
+	struct write *w = &l->w[l->n];
+	uint64_t src = d->src;
+	uint8_t in[8];
+
+	w->space = d->dst_space;
+	w->addr = d->dst;
+	if (d->flags && index[i[0]] >= d->index_bound)
+		return;
+	for (int a = 0; a < 4; a++) {
+		uint64_t si = i[a], di = i[a];
+
+		if (!a && d->flags & AXON_DMA_F_GATHER)
+			si = index[i[0]];
+		if (!a && d->flags & AXON_DMA_F_SCATTER)
+			di = index[i[0]];
+		src += si * (uint64_t)(int64_t)d->src_step[a];
+		w->addr += di * (uint64_t)(int64_t)d->dst_step[a];
+	}
+	assert_true(l->n < l->size);
+	get(f, d->src_space, src, in, axon_dtype_size(d->src_dtype));
+	current(f, l, d->dst_space, w->addr, w->bytes, axon_dtype_size(d->dst_dtype));
+	combine(d, in, w->bytes);
+	l->n++;
+}
+
 static void expect(struct fx *f, const struct axon_dma_desc *d, const uint32_t *index,
 		   struct log *l)
 {
@@ -96,32 +125,8 @@ static void expect(struct fx *f, const struct axon_dma_desc *d, const uint32_t *
 	for (i[0] = 0; i[0] < d->count[0]; i[0]++)
 		for (i[1] = 0; i[1] < d->count[1]; i[1]++)
 			for (i[2] = 0; i[2] < d->count[2]; i[2]++)
-				for (i[3] = 0; i[3] < d->count[3]; i[3]++) {
-					struct write *w = &l->w[l->n];
-					uint64_t src = d->src;
-					uint8_t in[8];
-
-					w->space = d->dst_space;
-					w->addr = d->dst;
-					for (int a = 0; a < 4; a++) {
-						uint64_t si = i[a], di = i[a];
-
-						if (!a && d->flags & AXON_DMA_F_GATHER)
-							si = index[i[0]];
-						if (!a && d->flags & AXON_DMA_F_SCATTER)
-							di = index[i[0]];
-						src += si * (uint64_t)(int64_t)d->src_step[a];
-						w->addr += di * (uint64_t)(int64_t)d->dst_step[a];
-					}
-					if (d->flags && index[i[0]] >= d->index_bound)
-						continue;
-					assert_true(l->n < l->size);
-					get(f, d->src_space, src, in, axon_dtype_size(d->src_dtype));
-					current(f, l, d->dst_space, w->addr, w->bytes,
-						axon_dtype_size(d->dst_dtype));
-					combine(d, in, w->bytes);
-					l->n++;
-				}
+				for (i[3] = 0; i[3] < d->count[3]; i[3]++)
+					expect_one(f, d, index, i, l);
 }
 
 /* ---- random descriptors ---- */

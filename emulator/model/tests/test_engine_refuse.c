@@ -20,7 +20,7 @@ static int teardown(void **state)
 }
 
 /* A good instruction of each opcode, and an engine for it. */
-static struct axon_inst good(unsigned int opcode, unsigned int *engine)
+FX_FN struct axon_inst good(unsigned int opcode, unsigned int *engine)
 {
 	struct axon_inst i = fx_inst(opcode);
 	struct axon_ap ap = fx_ap(AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, 0, 64, 0, 16);
@@ -130,7 +130,7 @@ static void ring_descriptor(struct fx *f)
 	fx_poke(f, FX_DATA, &d, sizeof(d));
 }
 
-static void refused(struct fx *f, unsigned int engine, struct axon_inst i, const char *what)
+FX_FN void refused(struct fx *f, unsigned int engine, struct axon_inst i, const char *what)
 {
 	enum axon_status st;
 
