@@ -10,7 +10,8 @@ int main(int argc, char **argv)
 	static const uint64_t shape[] = { 4, 16 };
 	struct axc_program *p = axc_program_new("objdump example");
 	struct axc_tensor *in = axc_tensor_new(p, AXC_INPUT, "in", AXON_DTYPE_FLOAT32, 2, shape);
-	struct axc_tensor *out = axc_tensor_new(p, AXC_INOUT, "state", AXON_DTYPE_FLOAT32, 2, shape);
+	struct axc_tensor *out = axc_tensor_new(p, AXC_INOUT, "state", AXON_DTYPE_FLOAT32, 2,
+						shape);
 	struct axc_tensor *c = axc_const_new(p, AXON_DTYPE_FLOAT32, NULL, 256);
 	struct axc_tile *a = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, 4, 16);
 	struct axc_tile *b = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, 4, 16);

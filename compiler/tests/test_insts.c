@@ -113,7 +113,7 @@ static void over_partitions(void **state)
 	unsigned int i;
 
 	begin(&b);
-	row = axc_rows(axc_view(axc_tile_new(b.p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, 1, N)), 0, 1);
+	row = axc_view(axc_tile_new(b.p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, 1, N));
 	axc_partition_reduce(b.p, AXON_ALU_ADD, row, axc_view(b.a));
 	axc_partition_broadcast(b.p, axc_view(b.b), row);
 	end(&b);
@@ -130,7 +130,8 @@ static void transpose(void **state)
 	begin(&b);
 	t = axc_tile_new(b.p, AXON_SPACE_PSUM, AXON_DTYPE_FLOAT32, N, P);
 	axc_transpose(b.p, axc_view(t), axc_view(b.a));
-	axc_copy(b.p, AXON_ENGINE_SCALAR, axc_rows(axc_view(b.b), 0, N), axc_cols(axc_view(t), 0, N));
+	axc_copy(b.p, AXON_ENGINE_SCALAR, axc_rows(axc_view(b.b), 0, N),
+		 axc_cols(axc_view(t), 0, N));
 	end(&b);
 	CHECK(b, part < N ? b.src[el * N + part] : 0);
 }
@@ -138,7 +139,8 @@ static void transpose(void **state)
 /* Bitwise operators, reversed operands, integers. */
 static void bits(void **state)
 {
-	struct axc_scalar mask = { .is_bits = true, .bits = 0xfe }, one = { .is_bits = true, .bits = 1 };
+	struct axc_scalar mask = { .is_bits = true, .bits = 0xfe };
+	struct axc_scalar one = { .is_bits = true, .bits = 1 };
 	struct axc_tile *u;
 	struct bench b;
 
