@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_random.c - random programs: tiles, memory, queues, nested loops with counts known and unknown at
- * build time. Executed in program order by this test itself and in random order by the interpreter
- * (and on the soft card); every tile must come out the same to the last bit.
+ * test_random.c - random programs: tiles, memory, queues, nested loops with counts known and
+ * unknown at build time. Executed in program order by this test itself and in random order by the
+ * interpreter (and on the soft card); every tile must come out the same to the last bit.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,8 +64,8 @@ static void invent(struct world *w, uint32_t *seed)
 	while (w->n < STEPS) {
 		struct step *s = &w->step[w->n];
 
-		*s = (struct step){ .what = (enum what)pick(seed, NUM_WHAT), .engine = pick(seed, 3),
-				    .a = pick(seed, TILES), .b = pick(seed, TILES),
+		*s = (struct step){ .what = (enum what)pick(seed, NUM_WHAT),
+				    .engine = pick(seed, 3), .a = pick(seed, TILES), .b = pick(seed, TILES),
 				    .dst = pick(seed, TILES), .queue = pick(seed, 2),
 				    .value = (float)pick(seed, 50), .trips = pick(seed, 3) };
 		s->count = (int)pick(seed, COUNTS + 2) - 2 < 0 ? -1 : (int)pick(seed, COUNTS);
@@ -149,8 +149,9 @@ static void emit(struct axc_program *p, const struct step *s, struct axc_tile **
 		break;
 	case LARGER:
 	case SMALLER:
-		axc_tensor_tensor(p, two[s->engine], s->what == LARGER ? AXON_ALU_MAX : AXON_ALU_MIN,
-				  d, a, axc_view(tile[s->b]));
+		axc_tensor_tensor(p, two[s->engine],
+				  s->what == LARGER ? AXON_ALU_MAX : AXON_ALU_MIN, d, a,
+				  axc_view(tile[s->b]));
 		break;
 	case COPY:
 		axc_copy(p, any[s->engine], d, a);
@@ -178,7 +179,8 @@ static void *build(const struct world *w, size_t *size)
 	struct axc_tensor *in = axc_tensor_new(p, AXC_INPUT, "in", AXON_DTYPE_FLOAT32, 1, &all);
 	struct axc_tensor *out = axc_tensor_new(p, AXC_OUTPUT, "out", AXON_DTYPE_FLOAT32, 1, &all);
 	struct axc_tensor *c = axc_tensor_new(p, AXC_INPUT, "n", AXON_DTYPE_UINT32, 1, &counts);
-	struct axc_tensor *mem = axc_tensor_new(p, AXC_INOUT, "mem", AXON_DTYPE_FLOAT32, 1, &regions);
+	struct axc_tensor *mem = axc_tensor_new(p, AXC_INOUT, "mem", AXON_DTYPE_FLOAT32, 1,
+						&regions);
 	struct axc_tile *tile[TILES];
 	const char *text;
 	unsigned int i;
@@ -212,7 +214,8 @@ static void program(unsigned int number, uint32_t *seed)
 {
 	static struct world w;
 	float out[TILES][W], mem[REGIONS][W];
-	struct interp_tensor t[] = { { "in", w.in, sizeof(w.in) }, { "n", w.counts, sizeof(w.counts) },
+	struct interp_tensor t[] = { { "in", w.in, sizeof(w.in) },
+				     { "n", w.counts, sizeof(w.counts) },
 				     { "out", out, sizeof(out) }, { "mem", mem, sizeof(mem) } };
 	struct interp *in;
 	struct soft *s;
