@@ -120,9 +120,13 @@ void axon_ctx_fault_record(struct axon_ctx *ctx, struct axon_queue *q, const str
 {
 	struct drm_axon_ctx_get_state *fail = &ctx->failure;
 	unsigned long irq;
+	u32 flags = 0;
 
-	axon_ctx_fail(ctx, q, axon_status_errno(f->status) == -EFAULT ? DRM_AXON_CTX_FAULTED : 0,
-		      f->status, f->seqno);
+	if (axon_status_errno(f->status) == -EFAULT)
+		flags = DRM_AXON_CTX_FAULTED;
+	else if (f->status == AXON_STATUS_KILLED && READ_ONCE(q->kill_error) == -ETIME)
+		flags = DRM_AXON_CTX_TIMEDOUT;
+	axon_ctx_fail(ctx, q, flags, f->status, f->seqno);
 	spin_lock_irqsave(&ctx->fault_lock, irq);
 	if (!ctx->has_fault && ctx->fault_hwid == q->hwid && fail->seqno == f->seqno) {
 		fail->engine = f->engine;

@@ -156,7 +156,6 @@ struct axon_core {
  * @mapped_bos: host buffers with a DMA mapping, undone at unplug
  * @sched_pool: schedulers, which outlive the device (axon_sched.c)
  * @submit_wq: where schedulers run jobs
- * @submit_wq_low: the same for contexts of low priority
  * @reset_wq: ordered: timeouts, kills and resets, one at a time
  * @wedge_work: carries out axon_device_wedge()
  * @gone: the driver has left the device: no DMA, no rings
@@ -201,7 +200,6 @@ struct axon_device {
 
 	struct axon_sched_pool *sched_pool;
 	struct workqueue_struct *submit_wq;
-	struct workqueue_struct *submit_wq_low;
 	struct workqueue_struct *reset_wq;
 	struct work_struct wedge_work;
 	struct completion gone;
@@ -229,6 +227,20 @@ static inline u64 axon_read64(struct axon_device *axdev, u32 reg)
 	u64 lo = axon_read(axdev, reg);
 
 	return lo | (u64)axon_read(axdev, reg + 4) << 32;
+}
+
+/* A counter that moves while it is read: until both reads of the high word agree. */
+static inline u64 axon_read_counter(struct axon_device *axdev, u32 reg)
+{
+	u32 hi, lo, again = axon_read(axdev, reg + 4);
+	int tries = 8;
+
+	do {
+		hi = again;
+		lo = axon_read(axdev, reg);
+		again = axon_read(axdev, reg + 4);
+	} while (hi != again && --tries);
+	return (u64)hi << 32 | lo;
 }
 
 static inline bool axon_device_wedged(struct axon_device *axdev)

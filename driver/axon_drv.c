@@ -123,6 +123,7 @@ static const struct drm_ioctl_desc axon_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(AXON_QUEUE_DESTROY, axon_queue_destroy_ioctl, 0),
 	DRM_IOCTL_DEF_DRV(AXON_QUEUE_GET_STATE, axon_queue_get_state_ioctl, 0),
 	DRM_IOCTL_DEF_DRV(AXON_SUBMIT, axon_submit_ioctl, 0),
+	DRM_IOCTL_DEF_DRV(AXON_QUEUE_WAIT, axon_queue_wait_ioctl, 0),
 };
 
 static const struct file_operations axon_fops = {

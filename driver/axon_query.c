@@ -86,10 +86,10 @@ static int query_cores(struct axon_device *axdev, struct answer *a)
 	for (i = 0; i < axdev->num_cores; i++, c++) {
 		c->id = i;
 		c->state = axon_read(axdev, AXON_REG_CORE(i, AXON_CORE_STATE));
-		c->busy_ns = axon_read64(axdev, AXON_REG_CORE(i, AXON_CORE_BUSY_LO));
-		c->cycles = axon_read64(axdev, AXON_REG_CORE(i, AXON_CORE_CYCLES_LO));
-		c->launches = axon_read64(axdev, AXON_REG_CORE(i, AXON_CORE_LAUNCHES_LO));
-		c->flops = axon_read64(axdev, AXON_REG_CORE(i, AXON_CORE_FLOPS_LO));
+		c->busy_ns = axon_read_counter(axdev, AXON_REG_CORE(i, AXON_CORE_BUSY_LO));
+		c->cycles = axon_read_counter(axdev, AXON_REG_CORE(i, AXON_CORE_CYCLES_LO));
+		c->launches = axon_read_counter(axdev, AXON_REG_CORE(i, AXON_CORE_LAUNCHES_LO));
+		c->flops = axon_read_counter(axdev, AXON_REG_CORE(i, AXON_CORE_FLOPS_LO));
 	}
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include <drm/drm_file.h>
+#include <drm/drm_utils.h>
 
 #include "axon_ctx.h"
 #include "axon_device.h"
@@ -68,6 +69,8 @@ static void queue_end_first(struct axon_queue *q, int error)
 	q->completed = slot->seqno;
 	q->head++;
 	q->head_ns = ktime_get_ns();
+	/* whoever waits for this queue goes first, then the scheduler's bookkeeping */
+	wake_up_all(&q->done);
 	dma_fence_signal(slot->fence);
 	dma_fence_put(slot->fence);
 	slot->fence = NULL;
@@ -82,6 +85,7 @@ static void queue_stop(struct axon_queue *q, int error)
 	}
 	while (q->head != q->tail)
 		queue_end_first(q, q->stop_error);
+	wake_up_all(&q->done);
 }
 
 static void queue_account(struct axon_queue *q, const struct axon_inflight *slot, u64 cycles)
@@ -182,25 +186,82 @@ void axon_queue_irq(struct axon_queue *q)
 /**
  * axon_queue_poll() - take completions without an interrupt
  * @q: the queue
- * @occupied_ns: how long its first command can have occupied the core
+ * @first: what is known of its first command then
  *
  * Return: false if nothing is in flight any more.
  */
-bool axon_queue_poll(struct axon_queue *q, s64 *occupied_ns)
+bool axon_queue_poll(struct axon_queue *q, struct axon_first *first)
 {
+	const struct axon_inflight *slot;
 	u64 since;
 	bool busy;
 
 	spin_lock_irq(&q->lock);
+	first->status = q->stopped ? AXON_STATUS_OK : READ_ONCE(q->state->status);
+	/* the card writes a status before the completion that goes with it */
+	rmb();
 	queue_drain(q);
 	busy = q->head != q->tail;
-	since = max_t(u64, q->head_ns, atomic64_read(&q->axdev->cores[q->core].last_end));
+	slot = &q->slots[q->head & (q->entries - 1)];
+	first->launch = busy && slot->launch;
+	since = q->head_ns;
+	if (first->launch)
+		since = max_t(u64, since, atomic64_read(&q->axdev->cores[q->core].last_end));
 	spin_unlock_irq(&q->lock);
-	*occupied_ns = ktime_get_ns() - since;
+	first->occupied_ns = ktime_get_ns() - since;
 	return busy;
 }
 
 /* ---- submission ---- */
+
+/* Room was checked. */
+static void queue_write(struct axon_queue *q, const struct axon_cmd *cmd, struct dma_fence *fence)
+{
+	u32 tail = q->tail;
+	struct axon_inflight *slot = &q->slots[tail & (q->entries - 1)];
+
+	lockdep_assert_held(&q->lock);
+	slot->fence = dma_fence_get(fence);
+	slot->seqno = cmd->seqno;
+	slot->launch = cmd->opcode == AXON_CMD_LAUNCH;
+	if (q->head == tail)
+		q->head_ns = ktime_get_ns();
+	q->sq[tail & (q->entries - 1)] = *cmd;
+	q->tail = tail + 1;
+	q->pushed = cmd->seqno;
+	/* the entry before the index that publishes it */
+	dma_wmb();
+	WRITE_ONCE(q->state->sq_tail, q->tail);
+	/* the index before the question whether the card sleeps: a store before a load */
+	mb();
+	if (axon_ring_needs_event(READ_ONCE(q->state->sq_event), q->tail, tail))
+		writel(q->tail, q->doorbell);
+}
+
+/**
+ * axon_queue_try_push() - give a command to the card ahead of the scheduler
+ * @q: the queue
+ * @cmd: the command of a job that waits for nothing
+ * @fence: initialised; the queue takes a reference
+ *
+ * What the scheduler would do a context switch later: the card works while the scheduler does its
+ * bookkeeping. Only if every earlier command of the queue is in the ring, so that the order stays,
+ * and there is room beside what the scheduler's credits promise.
+ *
+ * Return: true if the command is in the ring; run_job() must then not push it.
+ */
+bool axon_queue_try_push(struct axon_queue *q, const struct axon_cmd *cmd, struct dma_fence *fence)
+{
+	bool ok;
+
+	spin_lock_irq(&q->lock);
+	ok = !q->stopped && q->pushed == cmd->seqno - 1 &&
+	     axon_ring_used(q->head, q->tail) < q->entries;
+	if (ok)
+		queue_write(q, cmd, fence);
+	spin_unlock_irq(&q->lock);
+	return ok;
+}
 
 /**
  * axon_queue_push() - give a command to the card
@@ -212,38 +273,18 @@ bool axon_queue_poll(struct axon_queue *q, s64 *occupied_ns)
  */
 int axon_queue_push(struct axon_queue *q, const struct axon_cmd *cmd, struct dma_fence *fence)
 {
-	struct axon_inflight *slot;
 	unsigned long flags;
-	u32 tail;
 	int ret = 0;
 
 	spin_lock_irqsave(&q->lock, flags);
 	if (q->stopped) {
 		ret = q->stop_error;
 		q->completed = cmd->seqno;
-		goto out;
-	}
-	tail = q->tail;
-	if (WARN_ON_ONCE(axon_ring_used(q->head, tail) >= q->entries)) {
+	} else if (WARN_ON_ONCE(axon_ring_used(q->head, q->tail) >= q->entries)) {
 		ret = -EIO;
-		goto out;
+	} else {
+		queue_write(q, cmd, fence);
 	}
-	slot = &q->slots[tail & (q->entries - 1)];
-	slot->fence = dma_fence_get(fence);
-	slot->seqno = cmd->seqno;
-	slot->launch = cmd->opcode == AXON_CMD_LAUNCH;
-	if (q->head == tail)
-		q->head_ns = ktime_get_ns();
-	q->sq[tail & (q->entries - 1)] = *cmd;
-	q->tail = tail + 1;
-	/* the entry before the index that publishes it */
-	dma_wmb();
-	WRITE_ONCE(q->state->sq_tail, q->tail);
-	/* the index before the question whether the card sleeps: a store before a load */
-	mb();
-	if (axon_ring_needs_event(READ_ONCE(q->state->sq_event), q->tail, tail))
-		writel(q->tail, q->doorbell);
-out:
 	spin_unlock_irqrestore(&q->lock, flags);
 	return ret;
 }
@@ -441,16 +482,16 @@ void axon_queue_kill_job(struct axon_queue *q)
 {
 	unsigned long end = jiffies + HZ;
 	u64 seqno;
+	struct axon_first first;
 	bool more;
-	s64 ns;
 
 	spin_lock_irq(&q->lock);
-	q->kill_error = -ETIME;
+	WRITE_ONCE(q->kill_error, -ETIME);
 	seqno = q->head == q->tail ? 0 : q->slots[q->head & (q->entries - 1)].seqno;
 	spin_unlock_irq(&q->lock);
 	if (!axon_mbox_core_reset(q->axdev, q->core, q->hwid)) {
 		do {
-			more = axon_queue_poll(q, &ns);
+			more = axon_queue_poll(q, &first);
 			if (more)
 				fsleep(1000);
 		} while (more && time_before(jiffies, end));
@@ -459,6 +500,24 @@ void axon_queue_kill_job(struct axon_queue *q)
 	}
 	axon_ctx_fail(q->ctx, q, DRM_AXON_CTX_TIMEDOUT, AXON_STATUS_KILLED, seqno);
 	axon_queue_kill(q, -ETIME);
+}
+
+/**
+ * axon_queue_give_up() - the card stopped the queue and wrote no completion
+ * @q: the queue, its scheduler stopped; inside drm_dev_enter()
+ * @status: what the card says
+ */
+void axon_queue_give_up(struct axon_queue *q, u32 status)
+{
+	struct axon_first first;
+
+	/* the completion may be a moment behind the status */
+	fsleep(1000);
+	if (!axon_queue_poll(q, &first))
+		return;
+	dev_err_ratelimited(q->axdev->drm.dev, "queue %u stopped with status %u\n", q->hwid, status);
+	axon_ctx_fail(q->ctx, q, 0, status, q->completed);
+	axon_queue_kill(q, -EIO);
 }
 
 /**
@@ -587,6 +646,7 @@ static struct axon_queue *queue_new(struct axon_ctx *ctx, struct axon_file *file
 	INIT_LIST_HEAD(&q->dev_link);
 	INIT_LIST_HEAD(&q->vec_link);
 	init_waitqueue_head(&q->idle);
+	init_waitqueue_head(&q->done);
 	mutex_init(&q->submit_lock);
 	mutex_init(&q->hw_lock);
 	spin_lock_init(&q->lock);
@@ -835,6 +895,75 @@ int axon_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file
 		return -ENOENT;
 	axon_queue_destroy(q);
 	return 0;
+}
+
+/* Has the job ended, or will it never run? */
+static bool queue_done(struct axon_queue *q, u64 seqno)
+{
+	return READ_ONCE(q->completed) >= seqno || READ_ONCE(q->stopped);
+}
+
+/* Take completions without an interrupt for a while; others that want to run are let through. */
+static void queue_spin(struct axon_queue *q, u64 seqno, u32 spin_us)
+{
+	ktime_t end = ktime_add_us(ktime_get(), spin_us);
+	bool cookie;
+
+	while (!queue_done(q, seqno) && !signal_pending(current) &&
+	       ktime_before(ktime_get(), end)) {
+		cookie = dma_fence_begin_signalling();
+		spin_lock_irq(&q->lock);
+		queue_drain(q);
+		spin_unlock_irq(&q->lock);
+		dma_fence_end_signalling(cookie);
+		cond_resched();
+		cpu_relax();
+	}
+}
+
+/**
+ * axon_queue_wait_ioctl() - DRM_IOCTL_AXON_QUEUE_WAIT
+ * @drm: the card
+ * @data: struct drm_axon_queue_wait
+ * @filp: the file
+ *
+ * Outside drm_dev_enter(): a waiter must not hold up an unplug, which stops the queue and so ends
+ * the wait. Only memory that the queue's reference keeps is touched.
+ *
+ * Return: 0 or a negative errno.
+ */
+int axon_queue_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *filp)
+{
+	struct axon_device *axdev = to_axon_device(drm);
+	struct drm_axon_queue_wait *args = data;
+	struct axon_queue *q;
+	long left;
+	int ret = 0;
+
+	if (AXON_IOCTL_DBG(axdev, args->flags || args->pad) ||
+	    AXON_IOCTL_DBG(axdev, args->ctx_state || args->completed) ||
+	    AXON_IOCTL_DBG(axdev, args->spin_us > AXON_MAX_SPIN_US))
+		return -EINVAL;
+	q = axon_queue_lookup(filp->driver_priv, args->queue_id);
+	if (!q)
+		return -ENOENT;
+	if (AXON_IOCTL_DBG(axdev, args->seqno > READ_ONCE(q->submitted))) {
+		ret = -EINVAL;
+		goto out;
+	}
+	if (args->spin_us)
+		queue_spin(q, args->seqno, args->spin_us);
+	left = wait_event_interruptible_timeout(q->done, queue_done(q, args->seqno),
+						drm_timeout_abs_to_jiffies(args->timeout_ns));
+	if (left < 0)
+		ret = left;
+	else if (!left && !queue_done(q, args->seqno))
+		ret = -ETIME;
+	args->completed = READ_ONCE(q->completed);
+	args->ctx_state = READ_ONCE(q->ctx->state);
+out:
+	axon_queue_put(q);
+	return ret;
 }
 
 /**

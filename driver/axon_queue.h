@@ -57,6 +57,7 @@ struct axon_inflight {
  * @entity: entity that feeds it
  * @pending: jobs given to run_job() and not yet to free_job()
  * @idle: woken when @pending reaches 0
+ * @done: woken when a command has ended or the queue has stopped
  *
  * @submit_lock: guards @next_seqno and @closing
  * @next_seqno: of the next job
@@ -80,6 +81,7 @@ struct axon_inflight {
  * @stop_error: what commands get that come later
  * @kill_error: what a command gets that was killed
  * @head_ns: since when the first command in flight is the first
+ * @pushed: newest sequence number in the ring
  * @submitted: newest sequence number accepted
  * @completed: newest one that ended
  * @last_status: of the newest completion
@@ -106,6 +108,7 @@ struct axon_queue {
 	struct drm_sched_entity entity;
 	atomic_t pending;
 	wait_queue_head_t idle;
+	wait_queue_head_t done;
 
 	struct mutex submit_lock;	/* guards @next_seqno, @closing */
 	u64 next_seqno;
@@ -129,12 +132,25 @@ struct axon_queue {
 	int stop_error;
 	int kill_error;
 	u64 head_ns;
+	u64 pushed;
 	u64 submitted;
 	u64 completed;
 	u32 last_status;
 	u32 last_profiled;
 	u64 last_cycles;
 	u64 total_cycles;
+};
+
+/**
+ * struct axon_first - the first command in flight, when its timer has expired
+ * @occupied_ns: how long it can have been at work
+ * @launch: it needs the core
+ * @status: not OK: the queue stopped and wrote no completion
+ */
+struct axon_first {
+	s64 occupied_ns;
+	bool launch;
+	u32 status;
 };
 
 struct axon_queue *axon_queue_lookup(struct axon_file *file, u32 id);
@@ -144,8 +160,11 @@ void axon_queue_destroy(struct axon_queue *q);
 void axon_queue_close_all(struct axon_file *file, struct axon_ctx *ctx);
 
 int axon_queue_push(struct axon_queue *q, const struct axon_cmd *cmd, struct dma_fence *fence);
+bool axon_queue_try_push(struct axon_queue *q, const struct axon_cmd *cmd,
+			 struct dma_fence *fence);
 void axon_queue_irq(struct axon_queue *q);
-bool axon_queue_poll(struct axon_queue *q, s64 *occupied_ns);
+bool axon_queue_poll(struct axon_queue *q, struct axon_first *first);
+void axon_queue_give_up(struct axon_queue *q, u32 status);
 void axon_queue_ring(struct axon_queue *q);
 void axon_queue_kill_job(struct axon_queue *q);
 void axon_queue_kill(struct axon_queue *q, int error);
@@ -156,6 +175,7 @@ void axon_queue_show(struct axon_device *axdev, struct seq_file *m);
 
 int axon_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int axon_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int axon_queue_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int axon_queue_get_state_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 #endif /* AXON_QUEUE_H */

@@ -17,6 +17,10 @@
  * 4. The core is idle: the card overlooked the job. Ring the doorbell; if that did not help for
  *    as long as the limit, the queue is given up like in 3.
  *
+ * Copies and fills need no core: theirs is the time since they became the first, and another's
+ * launch is no excuse. A queue whose ring went wrong stops without a completion, which is found
+ * here too.
+ *
  * A firmware that does not answer wedges the card: the reset register stops it, bus mastering is
  * switched off, every fence ends with -EIO and so does every later call. Bringing a card back from
  * there belongs here too: between axon_reset_card() and axon_fw_boot() nothing but the queues'
@@ -131,16 +135,22 @@ enum axon_verdict axon_reset_judge(u32 occupant, u32 hwid, s64 occupied_ns, s64 
 void axon_reset_timeout(struct axon_queue *q)
 {
 	struct axon_device *axdev = q->axdev;
-	s64 occupied, limit = (s64)q->timeout_ms * NSEC_PER_MSEC;
-	u32 occupant;
+	s64 limit = (s64)q->timeout_ms * NSEC_PER_MSEC;
+	u32 occupant = AXON_NO_QUEUE;
+	struct axon_first first;
 	int idx;
 
 	if (!drm_dev_enter(&axdev->drm, &idx))
 		return;
-	if (axon_device_wedged(axdev) || !axon_queue_poll(q, &occupied))
+	if (axon_device_wedged(axdev) || !axon_queue_poll(q, &first))
 		goto out;
-	occupant = axon_read(axdev, AXON_REG_CORE(q->core, AXON_CORE_QUEUE));
-	switch (axon_reset_judge(occupant, q->hwid, occupied, limit)) {
+	if (first.status != AXON_STATUS_OK) {
+		axon_queue_give_up(q, first.status);
+		goto out;
+	}
+	if (first.launch)
+		occupant = axon_read(axdev, AXON_REG_CORE(q->core, AXON_CORE_QUEUE));
+	switch (axon_reset_judge(occupant, q->hwid, first.occupied_ns, limit)) {
 	case AXON_VERDICT_INNOCENT:
 		break;
 	case AXON_VERDICT_NUDGE:
@@ -148,7 +158,7 @@ void axon_reset_timeout(struct axon_queue *q)
 		break;
 	case AXON_VERDICT_KILL:
 		drm_warn(&axdev->drm, "queue %u: job on core %u for %lld ms, limit %u ms: killed\n",
-			 q->hwid, q->core, occupied / NSEC_PER_MSEC, q->timeout_ms);
+			 q->hwid, q->core, first.occupied_ns / NSEC_PER_MSEC, q->timeout_ms);
 		axon_queue_kill_job(q);
 		break;
 	}

@@ -49,11 +49,11 @@ static struct dma_fence *sched_run_job(struct drm_sched_job *sched_job)
 		job->counted = true;
 		atomic_inc(&q->pending);
 	}
-	axon_fence_init(job->fence, q->fence_context, job->cmd.seqno);
-	job->armed = true;
-	ret = axon_queue_push(q, &job->cmd, job->fence);
-	if (ret)
-		return ERR_PTR(ret);
+	if (!job->pushed) {
+		ret = axon_queue_push(q, &job->cmd, job->fence);
+		if (ret)
+			return ERR_PTR(ret);
+	}
 	return dma_fence_get(job->fence);
 }
 
@@ -131,6 +131,16 @@ struct axon_job *axon_job_alloc(struct axon_queue *q, u64 client)
 }
 
 /**
+ * axon_job_arm() - initialise the hardware fence of a job that has its sequence number
+ * @job: the job
+ */
+void axon_job_arm(struct axon_job *job)
+{
+	axon_fence_init(job->fence, job->q->fence_context, job->cmd.seqno);
+	job->armed = true;
+}
+
+/**
  * axon_job_free() - free a job after drm_sched_job_cleanup()
  * @job: the job
  */
@@ -153,10 +163,9 @@ void axon_job_free(struct axon_job *job)
 int axon_sched_attach(struct axon_queue *q)
 {
 	struct axon_device *axdev = q->axdev;
-	bool low = q->ctx->priority == DRM_AXON_PRIORITY_LOW;
 	struct drm_sched_init_args args = {
 		.ops = &sched_ops,
-		.submit_wq = low ? axdev->submit_wq_low : axdev->submit_wq,
+		.submit_wq = axdev->submit_wq,
 		.timeout_wq = axdev->reset_wq,
 		.num_rqs = 1,
 		.credit_limit = q->entries,
@@ -246,12 +255,11 @@ int axon_sched_init(struct axon_device *axdev)
 	ret = drmm_add_action_or_reset(&axdev->drm, pool_return, axdev->sched_pool);
 	if (ret)
 		return ret;
-	/* bound and of high priority: a job should be in the ring before its submitter sleeps */
-	ret = wq_make(axdev, &axdev->submit_wq,
-		      alloc_workqueue("axon-submit", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0));
-	if (!ret)
-		ret = wq_make(axdev, &axdev->submit_wq_low,
-			      alloc_workqueue("axon-submit-low", WQ_MEM_RECLAIM, 0));
+	/*
+	 * Not WQ_HIGHPRI: most jobs are in the ring before the scheduler hears of them
+	 * (axon_queue_try_push()), and its bookkeeping must not go before a waiter.
+	 */
+	ret = wq_make(axdev, &axdev->submit_wq, alloc_workqueue("axon-submit", WQ_MEM_RECLAIM, 0));
 	if (!ret)
 		ret = wq_make(axdev, &axdev->reset_wq,
 			      alloc_ordered_workqueue("axon-reset", WQ_MEM_RECLAIM));

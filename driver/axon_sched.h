@@ -16,8 +16,9 @@ struct axon_queue;
  * struct axon_job - a command on its way to the card
  * @base: base
  * @q: its queue, with a reference
- * @fence: hardware fence; armed in run_job()
+ * @fence: hardware fence
  * @armed: @fence was initialised
+ * @pushed: the command is in the ring already
  * @counted: in &axon_queue.pending
  * @cmd: the command
  */
@@ -26,6 +27,7 @@ struct axon_job {
 	struct axon_queue *q;
 	struct dma_fence *fence;
 	bool armed;
+	bool pushed;
 	bool counted;
 	struct axon_cmd cmd;
 };
@@ -35,6 +37,7 @@ void axon_sched_exit(void);
 int axon_sched_attach(struct axon_queue *q);
 void axon_sched_detach(struct axon_queue *q);
 struct axon_job *axon_job_alloc(struct axon_queue *q, u64 client);
+void axon_job_arm(struct axon_job *job);
 void axon_job_free(struct axon_job *job);
 
 #endif /* AXON_SCHED_H */

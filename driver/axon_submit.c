@@ -98,14 +98,22 @@ static void submission_push(struct axon_submission *sub)
 	for (i = 0; i < sub->num; i++) {
 		sub->jobs[i]->cmd.seqno = q->next_seqno++;
 		drm_sched_job_arm(&sub->jobs[i]->base);
+		axon_job_arm(sub->jobs[i]);
 	}
 	last = dma_fence_get(&sub->jobs[sub->num - 1]->base.s_fence->finished);
 	spin_lock_irq(&q->lock);
 	q->submitted = q->next_seqno - 1;
 	spin_unlock_irq(&q->lock);
 	axon_syncs_signal(&sub->syncs, last);
-	for (i = 0; i < sub->num; i++)
-		drm_sched_entity_push_job(&sub->jobs[i]->base);
+	for (i = 0; i < sub->num; i++) {
+		struct axon_job *job = sub->jobs[i];
+
+		/* a context of low priority takes the scheduler's time */
+		if (q->ctx->priority != DRM_AXON_PRIORITY_LOW &&
+		    xa_empty(&job->base.dependencies))
+			job->pushed = axon_queue_try_push(q, &job->cmd, job->fence);
+		drm_sched_entity_push_job(&job->base);
+	}
 	/* they belong to the scheduler now */
 	sub->num = 0;
 	dma_fence_put(last);

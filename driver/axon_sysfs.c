@@ -151,7 +151,7 @@ static ssize_t core_show(struct device *dev, struct device_attribute *attr, char
 
 	if (!drm_dev_enter(&axdev->drm, &idx))
 		return -ENODEV;
-	value = a->wide ? axon_read64(axdev, reg) : axon_read(axdev, reg);
+	value = a->wide ? axon_read_counter(axdev, reg) : axon_read(axdev, reg);
 	drm_dev_exit(idx);
 	return sysfs_emit(buf, "%llu\n", value);
 }

@@ -40,6 +40,7 @@ extern "C" {
 #define DRM_AXON_QUEUE_DESTROY		0x0b
 #define DRM_AXON_QUEUE_GET_STATE	0x0c
 #define DRM_AXON_SUBMIT			0x0d
+#define DRM_AXON_QUEUE_WAIT		0x0e
 
 /* Caps. */
 #define AXON_MAX_SYNCS			1024u
@@ -54,6 +55,7 @@ extern "C" {
 #define AXON_VM_END			(1ull << 47)
 #define AXON_DEFAULT_TIMEOUT_MS		30000u
 #define AXON_MAX_TIMEOUT_MS		600000u
+#define AXON_MAX_SPIN_US		1000u
 
 /**
  * struct drm_axon_array - an array in user memory
@@ -516,6 +518,34 @@ struct drm_axon_submit {
 };
 AXON_ASSERT_SIZE(struct drm_axon_submit, 48);
 
+/**
+ * struct drm_axon_queue_wait - DRM_IOCTL_AXON_QUEUE_WAIT
+ * @queue_id: the queue
+ * @flags: must be 0
+ * @seqno: wait until this job has ended; not above the newest one submitted
+ * @timeout_ns: absolute, CLOCK_MONOTONIC
+ * @spin_us: look for that long before going to sleep; at most AXON_MAX_SPIN_US
+ * @ctx_state: out: DRM_AXON_CTX_*; 0: every job up to @seqno ended well
+ * @completed: out: seqno of the newest job completed
+ * @pad: must be 0
+ *
+ * The short way to wait for one's own queue: the interrupt wakes the caller itself. It also ends
+ * when the queue has stopped; the jobs that are left will never run then. Syncobjs remain the way
+ * to wait for several queues or devices, and to hand a job to others.
+ * Errors: EINVAL, ENOENT, ETIME, ERESTARTSYS.
+ */
+struct drm_axon_queue_wait {
+	__u32 queue_id;
+	__u32 flags;
+	__u64 seqno;
+	__s64 timeout_ns;
+	__u32 spin_us;
+	__u32 ctx_state;
+	__u64 completed;
+	__u64 pad;
+};
+AXON_ASSERT_SIZE(struct drm_axon_queue_wait, 48);
+
 #define DRM_IOCTL_AXON(nr, type) \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_AXON_##nr, struct drm_axon_##type)
 #define DRM_IOCTL_AXON_DEV_QUERY	DRM_IOCTL_AXON(DEV_QUERY, dev_query)
@@ -532,6 +562,7 @@ AXON_ASSERT_SIZE(struct drm_axon_submit, 48);
 #define DRM_IOCTL_AXON_QUEUE_DESTROY	DRM_IOCTL_AXON(QUEUE_DESTROY, queue_destroy)
 #define DRM_IOCTL_AXON_QUEUE_GET_STATE	DRM_IOCTL_AXON(QUEUE_GET_STATE, queue_get_state)
 #define DRM_IOCTL_AXON_SUBMIT		DRM_IOCTL_AXON(SUBMIT, submit)
+#define DRM_IOCTL_AXON_QUEUE_WAIT	DRM_IOCTL_AXON(QUEUE_WAIT, queue_wait)
 
 #ifdef __cplusplus
 }
