@@ -955,9 +955,12 @@ int axon_queue_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 		queue_spin(q, args->seqno, args->spin_us);
 	left = wait_event_interruptible_timeout(q->done, queue_done(q, args->seqno),
 						drm_timeout_abs_to_jiffies(args->timeout_ns));
-	if (left < 0)
+	if (left < 0) {
+		/* restarted with the same structure, whose answers must still be 0 then */
 		ret = left;
-	else if (!left && !queue_done(q, args->seqno))
+		goto out;
+	}
+	if (!left && !queue_done(q, args->seqno))
 		ret = -ETIME;
 	args->completed = READ_ONCE(q->completed);
 	args->ctx_state = READ_ONCE(q->ctx->state);
