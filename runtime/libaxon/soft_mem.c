@@ -459,7 +459,7 @@ static size_t map_cut(struct soft_card *card, struct soft_vm *vm, uint64_t addr,
 			m->size = m_end - end;
 			return i;
 		} else {
-			/* Its memory must outlive the card's cached translations: see soft_vm_change(). */
+			/* The card's cached translations are gone: soft_vm_change(). */
 			vm->count--;
 			memmove(m, m + 1, (vm->count - i) * sizeof(*m));
 			soft_bo_put(card, tail.bo);

@@ -347,7 +347,8 @@ static void context_fail(struct soft_card *card, struct soft_queue *q, uint64_t 
 	ctx->state.state |= DRM_AXON_CTX_BANNED |
 			    (q->timed_out ? DRM_AXON_CTX_TIMEDOUT : DRM_AXON_CTX_FAULTED);
 	axon_dev_log(&card->base, AXON_LOG_WARN,
-		     "%s: job %llu of queue %u on core %u failed: %s (engine %u, instruction %u, opcode 0x%x, address 0x%llx)",
+		     "%s: job %llu of queue %u on core %u failed: %s "
+		     "(engine %u, instruction %u, opcode 0x%x, address 0x%llx)",
 		     card->base.path, (unsigned long long)seqno, q->id + 1, q->core,
 		     q->timed_out ? "took too long" : axon_status_str(status),
 		     ctx->state.engine, ctx->state.pc, ctx->state.opcode,

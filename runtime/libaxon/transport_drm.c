@@ -504,7 +504,7 @@ static int failed_job(struct node_queue *queue, uint64_t seqno,
 	return (ctx->state & DRM_AXON_CTX_DEVICE_RESET) ? -ECONNRESET : -ECANCELED;
 }
 
-/* How a job ended that has ended, or never will: as long as the context is not banned all is well. */
+/* How a job ended that has ended, or never will. While the context is not banned all is well. */
 static int job_result(struct node_queue *queue, uint64_t seqno, uint32_t ctx_state)
 {
 	struct drm_axon_ctx_get_state ctx;

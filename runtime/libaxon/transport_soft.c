@@ -2,8 +2,8 @@
 /*
  * transport_soft.c - libaxon's operations on a card in this process.
  *
- * Checks what the kernel driver would check, with the same errors, so that nobody above can tell the
- * difference. How the card works and who runs it: soft.h.
+ * Checks what the kernel driver would check, with the same errors, so that nobody above can tell
+ * the difference. How the card works and who runs it: soft.h.
  */
 #include <errno.h>
 #include <fcntl.h>

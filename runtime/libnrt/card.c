@@ -325,14 +325,18 @@ NRT_STATUS nrt_core_failed(struct nrt_core *core, int err, const char *what)
 	if (s.state & DRM_AXON_CTX_BANNED)
 		atomic_store(&core->dead, true);
 	if (err == -ETIME)
-		nrt_err(NRT, "(FATAL-RT-UNDEFINED-STATE) execution timeout (%u ms) on Neuron Device %u NC %u, model %s, waiting for execution completion notification",
+		nrt_err(NRT, "(FATAL-RT-UNDEFINED-STATE) execution timeout (%u ms) on "
+			"Neuron Device %u NC %u, model %s, "
+			"waiting for execution completion notification",
 			nrt_timeout_ms, core->card->index, core->core, what);
 	else if (s.status == AXON_STATUS_DEADLOCK)
-		nrt_err(NRT, "deadlock on Neuron Device %u NC %u, model %s: %s engine at instruction %u waits for semaphore %u to be %u, it is %u",
+		nrt_err(NRT, "deadlock on Neuron Device %u NC %u, model %s: %s engine at "
+			"instruction %u waits for semaphore %u to be %u, it is %u",
 			core->card->index, core->core, what, nrt_engine_name(s.engine), s.pc,
 			s.semaphore, s.sem_wanted, s.sem_value);
 	else
-		nrt_err(NRT, "execution failed on Neuron Device %u NC %u, model %s: %s (%s; %s, instruction %u, opcode 0x%x, address 0x%llx)",
+		nrt_err(NRT, "execution failed on Neuron Device %u NC %u, model %s: %s "
+			"(%s; %s, instruction %u, opcode 0x%x, address 0x%llx)",
 			core->card->index, core->core, what, strerror(-err),
 			axon_status_str(s.status), nrt_engine_name(s.engine), s.pc, s.opcode,
 			(unsigned long long)s.fault_addr);
@@ -346,7 +350,8 @@ NRT_STATUS nrt_core_run(struct nrt_core *core, const struct drm_axon_job *jobs, 
 	int err;
 
 	if (atomic_load_explicit(&core->dead, memory_order_relaxed)) {
-		nrt_err(NRT, "core %u was stopped by an earlier failure; nrt_close() and nrt_init() bring it back",
+		nrt_err(NRT, "core %u was stopped by an earlier failure; "
+			"nrt_close() and nrt_init() bring it back",
 			core->vnc);
 		return NRT_EXEC_UNIT_UNRECOVERABLE;
 	}

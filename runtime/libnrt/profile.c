@@ -72,24 +72,35 @@ static double microseconds(uint64_t cycles)
 	return (double)cycles * 1e6 / (double)AXON_REF_CLOCK_HZ;
 }
 
+static void write_track(FILE *file, unsigned int tid, const char *kind, const char *name)
+{
+	fprintf(file, "{\"ph\":\"M\",\"pid\":0,\"tid\":%u,\"name\":\"%s\",\"args\":{\"name\":\"%s\"}}",
+		tid, kind, name);
+}
+
 static void write_tracks(FILE *file)
 {
+	char name[32];
 	unsigned int i;
 
-	for (i = 0; i < AXON_NUM_ENGINES; i++)
-		fprintf(file, "{\"ph\":\"M\",\"pid\":0,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}},\n",
-			i, nrt_engine_name(i));
-	for (i = 0; i < AXON_NUM_DMA_QUEUES; i++)
-		fprintf(file, "{\"ph\":\"M\",\"pid\":0,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"DMA queue %u\"}},\n",
-			0x80 | i, i);
+	for (i = 0; i < AXON_NUM_ENGINES; i++) {
+		write_track(file, i, "thread_name", nrt_engine_name(i));
+		fputs(",\n", file);
+	}
+	for (i = 0; i < AXON_NUM_DMA_QUEUES; i++) {
+		snprintf(name, sizeof(name), "DMA queue %u", i);
+		write_track(file, 0x80 | i, "thread_name", name);
+		fputs(",\n", file);
+	}
 }
 
 static void write_record(FILE *file, const struct axon_profile_record *r)
 {
-	fprintf(file, "{\"ph\":\"X\",\"pid\":0,\"tid\":%u,\"name\":\"%s\",\"ts\":%.6f,\"dur\":%.6f,\"args\":{\"pc\":%u,\"start_cycle\":%llu,\"end_cycle\":%llu}},\n",
+	fprintf(file, "{\"ph\":\"X\",\"pid\":0,\"tid\":%u,\"name\":\"%s\",\"ts\":%.6f,\"dur\":%.6f,",
 		r->engine, opcode_name(r->opcode), microseconds(r->start),
-		microseconds(r->end - r->start), r->pc, (unsigned long long)r->start,
-		(unsigned long long)r->end);
+		microseconds(r->end - r->start));
+	fprintf(file, "\"args\":{\"pc\":%u,\"start_cycle\":%llu,\"end_cycle\":%llu}},\n",
+		r->pc, (unsigned long long)r->start, (unsigned long long)r->end);
 }
 
 static NRT_STATUS write_file(const char *filename, uint32_t count)
@@ -105,13 +116,14 @@ static NRT_STATUS write_file(const char *filename, uint32_t count)
 	}
 	if (have < count)
 		nrt_warn(NRT, "the execution made %u records, the first %u are kept", count, have);
-	fprintf(file, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"records\":%u},\"traceEvents\":[\n",
-		count);
+	fprintf(file, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"records\":%u},\n", count);
+	fputs("\"traceEvents\":[\n", file);
 	write_tracks(file);
 	for (i = 0; i < have; i++)
 		write_record(file, &profile.records[i]);
 	/* An event to end on, so that every one before it may have its comma. */
-	fprintf(file, "{\"ph\":\"M\",\"pid\":0,\"name\":\"process_name\",\"args\":{\"name\":\"Axon core\"}}\n]}\n");
+	write_track(file, 0, "process_name", "Axon core");
+	fputs("\n]}\n", file);
 	bad = ferror(file);
 	bad |= fclose(file) != 0;
 	if (bad)
@@ -201,7 +213,7 @@ void nrt_profile_forget(const struct nrt_model *model)
 {
 	pthread_mutex_lock(&profile.lock);
 	if (profile.model && (!model || profile.model == model)) {
-		nrt_warn(NRT, "a profile is given up with its model; nrt_profile_stop() was not called");
+		nrt_warn(NRT, "a profile is given up with its model: it was not stopped");
 		end_locked();
 	}
 	pthread_mutex_unlock(&profile.lock);

@@ -134,7 +134,8 @@ static NRT_STATUS visible_range(uint32_t total, uint32_t *first, uint32_t *count
 	*count = total;
 	if (visible && *visible) {
 		if (!parse_cores(visible, first, count)) {
-			nrt_err(NRT, "NEURON_RT_VISIBLE_CORES='%s' is not a number, a range or an ascending list without gaps",
+			nrt_err(NRT, "NEURON_RT_VISIBLE_CORES='%s' is not a number, a range "
+				"or an ascending list without gaps",
 				visible);
 			return NRT_INVALID;
 		}
@@ -280,7 +281,8 @@ static NRT_STATUS open_cards(void)
 		return NRT_INVALID;
 	}
 	if (!cards) {
-		nrt_err(NRT, "no card: no /dev/accel node belongs to the axon driver (AXON_DEVICE=soft makes one in this process)");
+		nrt_err(NRT, "no card: no /dev/accel node belongs to the axon driver "
+			"(AXON_DEVICE=soft makes one in this process)");
 		return NRT_FAILURE;
 	}
 	nrt.total_cores = 0;

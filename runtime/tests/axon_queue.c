@@ -4,6 +4,8 @@
  */
 #include "card.h"
 
+#include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 
 #define A	0x10000000ull
@@ -183,6 +185,36 @@ static void test_wait_time(void **state)
 	axon_device_close(dev);
 }
 
+static void on_alarm(int signal)
+{
+}
+
+/* Signals that interrupt a wait do not end it. */
+static void test_signals(void **state)
+{
+	const struct itimerval fast = { { 0, 500 }, { 0, 500 } };
+	const struct itimerval off = { { 0, 0 }, { 0, 0 } };
+	struct sigaction act = { .sa_handler = on_alarm };
+	struct sigaction restart = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct axon_device *dev = open_card();
+	struct client c = open_client(dev, 0, 0);
+	struct axon_bo *bo;
+	uint8_t *ptr;
+	int i;
+
+	bo = new_bo(dev, c.vm, DRM_AXON_REGION_HBM, 32 * MIB, A, 0, (void **)&ptr);
+	for (i = 1; i <= 16; i++) {
+		sigaction(SIGALRM, i & 1 ? &act : &restart, NULL);
+		setitimer(ITIMER_REAL, &fast, NULL);
+		assert_int_equal(run_fill(c.queue, A, (uint8_t)i, 32 * MIB), 0);
+		setitimer(ITIMER_REAL, &off, NULL);
+		assert_int_equal(ptr[32 * MIB - 1], i);
+	}
+	axon_bo_destroy(bo);
+	close_client(&c);
+	axon_device_close(dev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_fences),
 		cmocka_unit_test(test_unattended),
 		cmocka_unit_test(test_wait_time),
+		cmocka_unit_test(test_signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * nrt_image.c - executables that are damaged, foreign or lying are refused, and nothing else happens.
+ * nrt_image.c - executables that are damaged, foreign or lying are refused, and nothing else
+ * happens.
  */
 #include "session.h"
 

@@ -22,7 +22,8 @@
 #endif
 #define VALUE(name, value) static_assert((int)(name) == (value), #name)
 #define SIZE(type, size) static_assert(sizeof(type) == (size), #type)
-#define AT(type, member, offset) static_assert(offsetof(type, member) == (offset), #type "." #member)
+#define AT(type, member, offset) \
+	static_assert(offsetof(type, member) == (offset), #type "." #member)
 
 VALUE(NRT_SUCCESS, 0);
 VALUE(NRT_FAILURE, 1);

@@ -19,7 +19,7 @@ struct axon_inst inst_halt(void);
 struct axon_inst inst_load_arg(uint8_t rd, uint64_t offset);
 struct axon_inst inst_jump(uint32_t target);
 struct axon_inst inst_wait(uint8_t sem, uint32_t value);
-/* size bytes of memory: R[dst] op= R[src]; a register of AXON_SREG_NONE takes the address instead */
+/* memory at R[dst] op= memory at R[src]; AXON_SREG_NONE as register takes the address instead */
 struct axon_inst inst_dma(uint8_t op, uint8_t dtype, uint32_t count, uint8_t dst_reg, uint64_t dst,
 			  uint8_t src_reg, uint64_t src);
 
