@@ -99,6 +99,11 @@ int drv_open(void)
 	bail("no accel node can be opened");
 }
 
+int drv_ioctl_once(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg) ? -errno : 0;
+}
+
 int drv_ioctl(int fd, unsigned long request, void *arg)
 {
 	return drmIoctl(fd, request, arg) ? -errno : 0;

@@ -158,6 +158,7 @@ static void test_calls(void)
 	static struct drm_axon_job job;
 	typedef struct drm_axon_vm_bind vb;
 	typedef struct drm_axon_submit su;
+	typedef struct drm_axon_queue_wait qw;
 
 	op = (struct drm_axon_bind_op){ .handle = e.data, .addr = ENV_NOWHERE, .size = 4096 };
 	job = job_nop();
@@ -177,6 +178,16 @@ static void test_calls(void)
 		ZERO_BITS(k, su, jobs.stride, 7);
 		ZERO_BITS(k, su, jobs.count, 0xfffffe00u);
 		ZERO_BITS(k, su, syncs.count, 0xfffff800u);
+		flip(&k);
+	}
+	{
+		KASE(k, QUEUE_WAIT, qw, .queue_id = e.queue);
+		ZERO(k, qw, flags);
+		ZERO(k, qw, pad);
+		ZERO(k, qw, ctx_state);
+		ZERO(k, qw, completed);
+		/* a single bit above the cap */
+		ZERO_BITS(k, qw, spin_us, 0xfffffc00u);
 		flip(&k);
 	}
 }
