@@ -28,7 +28,7 @@ struct llama {
 	const struct axc_llama_weights *w;
 	uint32_t head_size, kv_dim;
 	struct axc_tensor *token, *pos, *k, *v, *logits, *next;
-	struct axc_tile *norms;		/* [parts][(2 * layers + 1) * cols] */
+	struct axc_tile *norms;		/* [parts][(2 * layers + 1) * cols, then parts of 1.0] */
 	struct axc_column x, normed;
 	struct layer *layer;
 	struct pack cls;
@@ -79,7 +79,7 @@ static void make_tensors(struct llama *l)
 
 static void load_norms(struct llama *l)
 {
-	uint32_t cols = l->x.cols, n = (2 * l->c.n_layers + 1) * cols, i;
+	uint32_t cols = l->x.cols, ones = (2 * l->c.n_layers + 1) * cols, n = ones + l->x.parts, i;
 	struct axc_tensor *t = axc_const_new(l->p, AXON_DTYPE_FLOAT32, NULL, 4ull * l->x.parts * n);
 	float *data = axc_const_data(t);
 
@@ -92,6 +92,8 @@ static void load_norms(struct llama *l)
 			       l->c.dim);
 	}
 	op_fill_column(data + 2 * i * cols, n, l->w->rms_final, l->c.dim);
+	for (i = 0; i < l->x.parts * l->x.parts; i++)
+		data[i / l->x.parts * n + ones + i % l->x.parts] = 1.0f;
 	l->norms = axc_tile_new(l->p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, l->x.parts, n);
 	axc_load(l->p, SYNC, INPUT_QUEUE, l->norms, 0, n, t, 0, (int32_t)(n * 4));
 }
@@ -114,7 +116,8 @@ static void describe_layer(struct llama *l, uint32_t i)
 	la->w2 = mat_column(l->p, &la->out, w->w2 + i * ff, dim, hidden);
 }
 
-static void place_weights(struct llama *l)
+/* What there is and whether it fits; nothing is emitted yet. */
+static void describe_weights(struct llama *l)
 {
 	uint64_t total = 0;
 	uint32_t i;
@@ -128,6 +131,12 @@ static void place_weights(struct llama *l)
 		total += l->layer[i].in.cols + l->layer[i].o.cols + l->layer[i].out.cols;
 	}
 	l->resident = total * 4 <= RESIDENT_WEIGHTS;
+}
+
+static void place_weights(struct llama *l)
+{
+	uint32_t i;
+
 	for (i = 0; i < l->c.n_layers; i++) {
 		pack_image(l->p, &l->layer[i].in);
 		pack_image(l->p, &l->layer[i].o);
@@ -143,22 +152,25 @@ static void place_weights(struct llama *l)
 		pack_load(l->p, &l->cls);
 }
 
-static struct axc_view norm_weights(const struct llama *l, uint32_t i)
+static void norm(struct llama *l, uint32_t i)
 {
-	return axc_cols(axc_view(l->norms), i * l->x.cols, l->x.cols);
+	struct axc_view all = axc_view(l->norms);
+	uint32_t ones = (2 * l->c.n_layers + 1) * l->x.cols;
+
+	op_norm(l->p, &l->normed, &l->x, axc_cols(all, i * l->x.cols, l->x.cols),
+		axc_cols(all, ones, l->x.parts), l->c.norm_eps);
 }
 
 static void emit_layers(struct llama *l)
 {
-	float eps = l->c.norm_eps;
 	uint32_t i;
 
 	for (i = 0; i < l->c.n_layers && !l->p->err; i++) {
 		struct layer *la = &l->layer[i];
 
-		op_norm(l->p, &l->normed, &l->x, norm_weights(l, 2 * i), eps);
+		norm(l, 2 * i);
 		attn_layer(l->p, &l->at, i, &l->x, true, la->qk, la->v, la->wo, &l->normed);
-		op_norm(l->p, &l->normed, &l->x, norm_weights(l, 2 * i + 1), eps);
+		norm(l, 2 * i + 1);
 		op_ffn(l->p, &l->x, true, la->w1, la->w3, la->w2, l->c.hidden_dim, &l->normed);
 	}
 }
@@ -185,17 +197,20 @@ static void emit_step(struct llama *l)
 	a.pos = l->pos;
 	l->x = axc_column_new(l->p, c->dim);
 	l->normed = axc_column_new(l->p, c->dim);
-	axc_op_embedding(l->p, &l->x, l->w->token_embedding, c->vocab, l->token);
-	if (l->p->err || !attn_begin(l->p, &l->at, &a, c->n_layers))
+	if (l->p->err || !attn_plan(l->p, &l->at, &a, c->n_layers))
 		return;
+	describe_weights(l);
+	axc_op_embedding(l->p, &l->x, l->w->token_embedding, c->vocab, l->token);
+	attn_begin(l->p, &l->at, l->resident &&
+		   attn_cache_bytes(&l->at, c->n_layers) <= RESIDENT_CACHES);
 	load_norms(l);
 	place_weights(l);
-	if (l->resident && attn_cache_bytes(&l->at, c->n_layers) <= RESIDENT_CACHES)
+	if (l->at.all)
 		attn_load_all(l->p, &l->at);
 	emit_layers(l);
-	if (l->at.buffered_layers)
+	if (l->at.all)
 		attn_store_all(l->p, &l->at);
-	op_norm(l->p, &l->normed, &l->x, norm_weights(l, 2 * c->n_layers), c->norm_eps);
+	norm(l, 2 * c->n_layers);
 	op_logits(l->p, l->logits, l->next, l->mcls, c->vocab, &l->normed);
 	axc_program_flops(l->p, flops(l));
 }

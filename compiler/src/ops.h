@@ -90,15 +90,12 @@ struct axc_view mat_factor(struct axc_program *p, struct mat *m, uint32_t s);
 
 /** op_ready() - checks common to all operators; false: do nothing */
 bool op_ready(struct axc_program *p, const char *op);
-/** op_ones() - [@n][@n] of 1.0 in SBUF, for the whole program */
-struct axc_view op_ones(struct axc_program *p, uint32_t n);
-
 /* dst in PSUM [m->mp][m->mt] = m times src */
 void mat_apply(struct axc_program *p, struct mat *m, struct axc_tile *dst,
 	       const struct axc_column *src);
-/* dst = w * src / rms(src); @w: [parts][cols] in SBUF */
+/* dst = w * src / rms(src); @w: [parts][cols], @ones: [parts][parts] of 1.0, in SBUF */
 void op_norm(struct axc_program *p, struct axc_column *dst, const struct axc_column *src,
-	     struct axc_view w, float eps);
+	     struct axc_view w, struct axc_view ones, float eps);
 /* src[] += w2 (silu(w1 norm) * (w3 norm)), or = */
 void op_ffn(struct axc_program *p, struct axc_column *dst, bool add, struct mat *w1, struct mat *w3,
 	    struct mat *w2, uint32_t hidden, const struct axc_column *src);
@@ -122,7 +119,9 @@ struct v_regs {
  * @hpad: @heads up to a power of two, so that no block of them crosses a PSUM bank
  * @chunks: chunks of 128 slots: slot 0 is the token itself, 1 + t position t of the cache
  * @k: by (tile, layer): mult queries, the token's key, the K cache; partition = element
- * @v: by (tile, layer): @chunks + 1 times @parts columns; partition = slot % 128
+ * @v: by tile: @chunks + 1 times a chunk, that is @layers_at_once times @parts columns;
+ *	partition = slot % 128
+ * @layers_at_once: layers whose caches are on chip together: all or one
  */
 struct attn {
 	struct axc_attention a;
@@ -136,11 +135,15 @@ struct attn {
 	struct v_regs v_first, v_full, v_last;
 	struct axc_tile *k, *v;		/* in use: one of the buffers */
 	struct axc_tile *kbuf[2], *vbuf[2];
-	uint32_t buffered_layers;	/* all layers in buffer 0, or 0 */
+	uint32_t layers_at_once;
+	bool all;			/* in buffer 0 from the start */
 };
 
-bool attn_begin(struct axc_program *p, struct attn *at, const struct axc_attention *a,
-		uint32_t layers);
+/** attn_plan() - check and choose the shape; emits nothing */
+bool attn_plan(struct axc_program *p, struct attn *at, const struct axc_attention *a,
+	       uint32_t layers);
+/** attn_begin() - constants and registers; @all: the caches of all layers come at once */
+void attn_begin(struct axc_program *p, struct attn *at, bool all);
 void attn_end(struct axc_program *p, struct attn *at);
 struct mat *attn_mat_qk(struct axc_program *p, struct pack *pack, const struct attn *at,
 			const float *wq, const float *wk, uint32_t k);
@@ -149,7 +152,7 @@ struct mat *attn_mat_v(struct axc_program *p, struct pack *pack, const struct at
 struct mat *attn_mat_o(struct axc_program *p, struct pack *pack, const struct attn *at,
 		       const float *wo, uint32_t rows);
 uint32_t attn_cache_bytes(const struct attn *at, uint32_t layers);
-/** attn_load_all() - bring the caches of all layers at once; attn_store_all() at the end */
+/** attn_load_all() - with attn_begin(all): bring the caches; attn_store_all() at the end */
 void attn_load_all(struct axc_program *p, struct attn *at);
 void attn_store_all(struct axc_program *p, struct attn *at);
 /* dst (+)= Wo attention(...) */

@@ -63,6 +63,18 @@ static uint32_t k_stride(const struct attn *at)
 	return at->mult + 1 + at->a.seq_len;
 }
 
+/* Columns of a chunk of V: the layers side by side, so that a chunk is one piece. */
+static uint32_t chunk_cols(const struct attn *at)
+{
+	return at->layers_at_once * at->parts;
+}
+
+/* Columns of all of V for one tile of heads. */
+static uint32_t v_cols(const struct attn *at)
+{
+	return (at->chunks + 1) * chunk_cols(at);
+}
+
 /* ---- constants ---- */
 
 #define COL_ROT(at)	0u
@@ -182,7 +194,7 @@ static void attn_shape(struct attn *at)
  */
 static void v_registers(struct axc_program *p, struct attn *at)
 {
-	uint64_t chunk = 4ull * at->parts, spare = chunk * at->chunks, row = 4ull * at->kv_dim;
+	uint64_t chunk = 4ull * chunk_cols(at), spare = chunk * at->chunks, row = 4ull * at->kv_dim;
 	struct axc_reg *full = axc_reg_opi(p, AXON_RALU_SHR, at->slots, 7), *some, *r;
 
 	at->last_chunk = axc_reg_opi(p, AXON_RALU_MUL, at->more_chunks, chunk);
@@ -242,8 +254,8 @@ uint32_t attn_cache_bytes(const struct attn *at, uint32_t layers)
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
-bool attn_begin(struct axc_program *p, struct attn *at, const struct axc_attention *a,
-		uint32_t layers)
+bool attn_plan(struct axc_program *p, struct attn *at, const struct axc_attention *a,
+	       uint32_t layers)
 {
 	memset(at, 0, sizeof(*at));
 	at->a = *a;
@@ -253,13 +265,23 @@ bool attn_begin(struct axc_program *p, struct attn *at, const struct axc_attenti
 		return false;
 	at->layers = layers;
 	attn_shape(at);
+	return true;
+}
+
+void attn_begin(struct axc_program *p, struct attn *at, bool all)
+{
+	struct axc_view last;
+
+	at->all = all;
+	at->layers_at_once = all ? at->layers : 1;
 	load_angles(p, at);
 	load_consts(p, at);
 	attn_registers(p, at);
-	/* What lies after the last slot of a chunk must be zero, for all layers. */
+	/* What follows the last slot in its chunk must be zero; it stays so for all layers. */
 	at->probs = sbuf(p, at->heads, at->chunks * CHUNK);
-	axc_memset(p, G, axc_view(at->probs), 0);
-	return !p->err;
+	last = axc_cols(axc_view(at->probs), 0, CHUNK);
+	axc_memset(p, G, axc_offset_reg(last, axc_reg_opi(p, AXON_RALU_MUL, at->more_chunks,
+							  4 * CHUNK)), 0);
 }
 
 static void free_tile(struct axc_program *p, struct axc_tile **tile)
@@ -387,14 +409,14 @@ struct v_dma {
 static void v_dma(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n, uint32_t t,
 		  uint32_t slot, const struct v_dma *d)
 {
-	uint32_t per_layer = (at->chunks + 1) * at->parts, row = at->kv_dim * 4;
-	uint64_t base = (uint64_t)slot * per_layer * n + (uint64_t)d->chunk * at->parts;
+	uint32_t row = at->kv_dim * 4;
 
 	axc_dma(p, &(struct axc_dma){
 		.engine = G,
 		.queue = CACHE_QUEUE,
-		.dst = { .tile = at->v, .offset = 4 * base, .part = d->part,
-			 .step = { (int32_t)(per_layer * 4), (int32_t)(at->parts * 4),
+		.dst = { .tile = at->v, .part = d->part,
+			 .offset = 4ull * (slot * v_cols(at) + d->chunk * chunk_cols(at)),
+			 .step = { (int32_t)(at->parts * 4), (int32_t)(chunk_cols(at) * 4),
 				   AXON_PART_STRIDE, 4 },
 			 .reg = { d->regs->dst } },
 		.src = { .tensor = at->a.v_cache, .region = region(at, first, n),
@@ -411,11 +433,10 @@ static void v_dma(struct axc_program *p, struct attn *at, uint32_t first, uint32
 static void load_v(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n, uint32_t t,
 		   uint32_t slot)
 {
-	uint32_t per_layer = (at->chunks + 1) * at->parts, seq = at->a.seq_len;
-	struct axc_view last = axc_cols(axc_view(at->v), slot * per_layer * n, at->parts);
+	struct axc_view last = axc_cols(axc_view(at->v), slot * v_cols(at), chunk_cols(at));
+	uint32_t seq = at->a.seq_len;
 
 	/* Slots after the last one meet probabilities of zero, but must not be NaN. */
-	last = axc_axis(last, 2, n, (int)per_layer);
 	axc_memset(p, G, axc_offset_reg(last, at->last_chunk), 0);
 	v_dma(p, at, first, n, t, slot, &(struct v_dma){
 		.part = 1, .chunks = 1, .rows = smaller(CHUNK - 1, seq), .regs = &at->v_first });
@@ -429,11 +450,13 @@ static void load_v(struct axc_program *p, struct attn *at, uint32_t first, uint3
 }
 
 /* The tiles for one (layer, tile), or for all at once. */
-static void take_buffers(struct axc_program *p, struct attn *at, unsigned int buf, uint32_t n)
+static void take_buffers(struct axc_program *p, struct attn *at, unsigned int buf)
 {
+	uint32_t tiles = at->all ? at->ntiles : 1;
+
 	if (!at->kbuf[buf]) {
-		at->kbuf[buf] = sbuf(p, at->parts, k_stride(at) * n);
-		at->vbuf[buf] = sbuf(p, CHUNK, (at->chunks + 1) * at->parts * n);
+		at->kbuf[buf] = sbuf(p, at->parts, tiles * k_stride(at) * at->layers_at_once);
+		at->vbuf[buf] = sbuf(p, CHUNK, tiles * v_cols(at));
 	}
 	at->k = at->kbuf[buf];
 	at->v = at->vbuf[buf];
@@ -443,8 +466,7 @@ void attn_load_all(struct axc_program *p, struct attn *at)
 {
 	uint32_t t;
 
-	take_buffers(p, at, 0, at->layers * at->ntiles);
-	at->buffered_layers = at->layers;
+	take_buffers(p, at, 0);
 	for (t = 0; t < at->ntiles; t++) {
 		load_k(p, at, 0, at->layers, t, t);
 		load_v(p, at, 0, at->layers, t, t);
@@ -472,7 +494,7 @@ static void store_k(struct axc_program *p, struct attn *at, uint32_t first, uint
 static void store_v(struct axc_program *p, struct attn *at, uint32_t first, uint32_t n, uint32_t t,
 		    uint32_t slot)
 {
-	uint32_t row = at->kv_dim * 4, per_layer = (at->chunks + 1) * at->parts;
+	uint32_t row = at->kv_dim * 4;
 
 	axc_dma(p, &(struct axc_dma){
 		.engine = G,
@@ -481,8 +503,8 @@ static void store_v(struct axc_program *p, struct attn *at, uint32_t first, uint
 			 .offset = (uint64_t)first * at->a.seq_len * row + 4ull * t * at->parts,
 			 .step = { 0, 0, (int32_t)(at->a.seq_len * row), 4 },
 			 .reg = { at->row_bytes } },
-		.src = { .tile = at->v, .offset = 4ull * slot * per_layer * n,
-			 .step = { 0, 0, (int32_t)(per_layer * 4), 4 } },
+		.src = { .tile = at->v, .offset = 4ull * slot * v_cols(at),
+			 .step = { 0, 0, (int32_t)(at->parts * 4), 4 } },
 		.count = { 1, 1, n, tile_parts(at, t) },
 	});
 }
@@ -652,9 +674,10 @@ static void turn_chunk(struct axc_program *p, struct attn *at, const struct part
 static void add_chunk(struct axc_program *p, struct attn *at, const struct part *t,
 		      struct axc_tile *out, struct axc_view pt, struct axc_reg *i)
 {
-	struct axc_view v = axc_cols(axc_view(at->v), t->v + (i ? at->parts : 0), t->parts);
+	uint32_t chunk = chunk_cols(at);
+	struct axc_view v = axc_cols(axc_view(at->v), t->v + (i ? chunk : 0), t->parts);
 
-	v = axc_offset_reg(v, chunk_offset(p, i, 4ull * at->parts));
+	v = axc_offset_reg(v, chunk_offset(p, i, 4ull * chunk));
 	axc_matmul(p, axc_view(out), v, pt, i != NULL);
 }
 
@@ -820,7 +843,6 @@ void attn_layer(struct axc_program *p, struct attn *at, uint32_t layer, struct a
 		bool add, struct mat *qk, struct mat *v, struct mat *o,
 		const struct axc_column *src)
 {
-	bool all = at->buffered_layers;
 	struct value val = { 0 };
 	struct axc_tile *heads;
 	struct part t;
@@ -832,11 +854,11 @@ void attn_layer(struct axc_program *p, struct attn *at, uint32_t layer, struct a
 	for (i = 0; i < at->ntiles && !p->err; i++) {
 		t = (struct part){ .parts = tile_parts(at, i), .group = tile_group(at, i) };
 		t.heads = t.group * at->mult;
-		if (all) {
+		if (at->all) {
 			t.qk = (i * at->layers + layer) * k_stride(at);
-			t.v = (i * at->layers + layer) * (at->chunks + 1) * at->parts;
+			t.v = i * v_cols(at) + layer * at->parts;
 		} else {
-			take_buffers(p, at, (layer * at->ntiles + i) & 1, 1);
+			take_buffers(p, at, (layer * at->ntiles + i) & 1);
 			load_k(p, at, layer, 1, i, 0);
 			load_v(p, at, layer, 1, i, 0);
 		}
@@ -844,7 +866,7 @@ void attn_layer(struct axc_program *p, struct attn *at, uint32_t layer, struct a
 		project(p, at, &t, i, qk, src);
 		attend(p, at, &t, axc_cols(axc_rows(axc_view(heads), 0, t.parts), i * at->mult,
 					   at->mult));
-		if (!all) {
+		if (!at->all) {
 			store_k(p, at, layer, 1, i, 0);
 			store_v(p, at, layer, 1, i, 0);
 		}
@@ -875,8 +897,9 @@ void axc_op_attention(struct axc_program *p, struct axc_column *dst, const struc
 		axc_fail(p, -EINVAL, "attention: the caches have no layer %u", layer);
 		return;
 	}
-	if (!attn_begin(p, &at, a, (uint32_t)(a->k_cache->size / per_layer)))
+	if (!attn_plan(p, &at, a, (uint32_t)(a->k_cache->size / per_layer)))
 		return;
+	attn_begin(p, &at, false);
 	pack_init(&in, src->parts);
 	pack_init(&out, at.parts);
 	qk = attn_mat_qk(p, &in, &at, wq, wk, src->len);

@@ -147,9 +147,8 @@ void op_fill_column(float *out, uint32_t stride, const float *w, uint32_t len)
  * where it is wanted next.
  */
 void op_norm(struct axc_program *p, struct axc_column *dst, const struct axc_column *src,
-	     struct axc_view w, float eps)
+	     struct axc_view w, struct axc_view ones, float eps)
 {
-	struct axc_view ones = op_ones(p, src->parts);
 	struct axc_tile *sq = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, src->parts,
 					   src->cols);
 	struct axc_tile *sum = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, src->parts, 2);
@@ -177,8 +176,8 @@ void op_norm(struct axc_program *p, struct axc_column *dst, const struct axc_col
 void axc_op_rmsnorm(struct axc_program *p, struct axc_column *dst, const struct axc_column *src,
 		    const float *w, float eps)
 {
+	struct axc_tile *tile, *ones;
 	struct axc_tensor *image;
-	struct axc_tile *tile;
 
 	if (!op_ready(p, "rmsnorm") || !column_ok(p, "rmsnorm", dst) ||
 	    !column_ok(p, "rmsnorm", src))
@@ -193,8 +192,11 @@ void axc_op_rmsnorm(struct axc_program *p, struct axc_column *dst, const struct 
 	op_fill_column(axc_const_data(image), src->cols, w, src->len);
 	tile = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, src->parts, src->cols);
 	axc_load(p, SYNC, INPUT_QUEUE, tile, 0, src->cols, image, 0, (int32_t)(src->cols * 4));
-	op_norm(p, dst, src, axc_view(tile), eps);
+	ones = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, src->parts, src->parts);
+	axc_memset(p, V, axc_view(ones), 0x3f800000);	/* 1.0 */
+	op_norm(p, dst, src, axc_view(tile), axc_view(ones), eps);
 	axc_tile_free(p, tile);
+	axc_tile_free(p, ones);
 }
 
 void axc_op_add(struct axc_program *p, struct axc_column *dst, const struct axc_column *src)

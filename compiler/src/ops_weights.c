@@ -19,8 +19,6 @@ struct ring_tile {
 };
 
 struct op_cache {
-	struct axc_tile *ones;
-	uint32_t nones;		/* rows and columns of it that are set */
 	struct ring_tile ring[RING_TILES];
 	unsigned int next;
 	unsigned int next_queue;
@@ -48,24 +46,6 @@ bool op_ready(struct axc_program *p, const char *op)
 	/* What operators keep between calls (constants, the ring) must not belong to a loop. */
 	axc_fail(p, -EINVAL, "%s: operators cannot be used inside a loop", op);
 	return false;
-}
-
-struct axc_view op_ones(struct axc_program *p, uint32_t n)
-{
-	struct op_cache *c = cache(p);
-	struct axc_view v;
-
-	if (!c)
-		return axc_view(NULL);
-	if (!c->ones)
-		c->ones = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, AXON_PARTITIONS,
-				       AXON_PARTITIONS);
-	v = axc_cols(axc_rows(axc_view(c->ones), 0, n), 0, n);
-	if (n > c->nones) {
-		axc_memset(p, V, v, 0x3f800000);	/* 1.0 */
-		c->nones = n;
-	}
-	return v;
 }
 
 /* ---- matrices ---- */

@@ -65,9 +65,10 @@ static void invent(struct world *w, uint32_t *seed)
 		struct step *s = &w->step[w->n];
 
 		*s = (struct step){ .what = (enum what)pick(seed, NUM_WHAT),
-				    .engine = pick(seed, 3), .a = pick(seed, TILES), .b = pick(seed, TILES),
-				    .dst = pick(seed, TILES), .queue = pick(seed, 2),
-				    .value = (float)pick(seed, 50), .trips = pick(seed, 3) };
+				    .engine = pick(seed, 3), .a = pick(seed, TILES),
+				    .b = pick(seed, TILES), .dst = pick(seed, TILES),
+				    .queue = pick(seed, 2), .value = (float)pick(seed, 50),
+				    .trips = pick(seed, 3) };
 		s->count = (int)pick(seed, COUNTS + 2) - 2 < 0 ? -1 : (int)pick(seed, COUNTS);
 		if (s->what == LOOP && depth == 2)
 			continue;
