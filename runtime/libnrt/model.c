@@ -392,7 +392,7 @@ static NRT_STATUS bind_tensor(struct nrt_model *model, uint32_t index, const str
 		return NRT_INVALID;
 	}
 	if (pair != UINT32_MAX && model->bound[pair] != t) {
-		nrt_err(NRT, "model %s: %s is updated in place: the same tensor must be in both sets",
+		nrt_err(NRT, "model %s: %s is updated in place: it must be the same in both sets",
 			model->name, want->name);
 		return NRT_INVALID;
 	}

@@ -74,8 +74,8 @@ static double microseconds(uint64_t cycles)
 
 static void write_track(FILE *file, unsigned int tid, const char *kind, const char *name)
 {
-	fprintf(file, "{\"ph\":\"M\",\"pid\":0,\"tid\":%u,\"name\":\"%s\",\"args\":{\"name\":\"%s\"}}",
-		tid, kind, name);
+	fprintf(file, "{\"ph\":\"M\",\"pid\":0,\"tid\":%u,\"name\":\"%s\",", tid, kind);
+	fprintf(file, "\"args\":{\"name\":\"%s\"}}", name);
 }
 
 static void write_tracks(FILE *file)
@@ -96,8 +96,9 @@ static void write_tracks(FILE *file)
 
 static void write_record(FILE *file, const struct axon_profile_record *r)
 {
-	fprintf(file, "{\"ph\":\"X\",\"pid\":0,\"tid\":%u,\"name\":\"%s\",\"ts\":%.6f,\"dur\":%.6f,",
-		r->engine, opcode_name(r->opcode), microseconds(r->start),
+	fprintf(file, "{\"ph\":\"X\",\"pid\":0,\"tid\":%u,\"name\":\"%s\",", r->engine,
+		opcode_name(r->opcode));
+	fprintf(file, "\"ts\":%.6f,\"dur\":%.6f,", microseconds(r->start),
 		microseconds(r->end - r->start));
 	fprintf(file, "\"args\":{\"pc\":%u,\"start_cycle\":%llu,\"end_cycle\":%llu}},\n",
 		r->pc, (unsigned long long)r->start, (unsigned long long)r->end);
