@@ -257,15 +257,35 @@ int syncobj_destroy(int fd, uint32_t handle)
 	return drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_DESTROY, &d);
 }
 
+static int64_t deadline(int64_t timeout_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec + timeout_ns;
+}
+
+int queue_wait(int fd, uint32_t queue, uint64_t seqno, int64_t timeout_ns, uint32_t spin_us,
+	       uint32_t *ctx_state)
+{
+	struct drm_axon_queue_wait w = {
+		.queue_id = queue, .seqno = seqno, .timeout_ns = deadline(timeout_ns),
+		.spin_us = spin_us,
+	};
+	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_QUEUE_WAIT, &w);
+
+	if (ctx_state)
+		*ctx_state = w.ctx_state;
+	return ret;
+}
+
 int syncobj_wait(int fd, uint32_t handle, uint64_t point, int64_t timeout_ns)
 {
 	struct drm_syncobj_timeline_wait w = {
 		.handles = (uintptr_t)&handle, .points = (uintptr_t)&point, .count_handles = 1,
 	};
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	w.timeout_nsec = now.tv_sec * 1000000000ll + now.tv_nsec + timeout_ns;
+	w.timeout_nsec = deadline(timeout_ns);
 	return drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, &w);
 }
 

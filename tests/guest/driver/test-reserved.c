@@ -111,6 +111,7 @@ static void test_context(void)
 	typedef struct drm_axon_queue_create qc;
 	typedef struct drm_axon_queue_destroy qd;
 	typedef struct drm_axon_queue_get_state qs;
+	typedef struct drm_axon_queue_wait qw;
 
 	{
 		KASE(k, CTX_CREATE, cc, .vm_id = e.vm);
@@ -148,6 +149,17 @@ static void test_context(void)
 	{
 		KASE(k, QUEUE_GET_STATE, qs, .queue_id = e.queue);
 		memset(k.zero + 4, 0xff, sizeof(qs) - 4);
+		flip(&k);
+	}
+	{
+		KASE(k, QUEUE_WAIT, qw, .queue_id = e.queue);
+		ZERO(k, qw, flags);
+		ZERO(k, qw, ctx_state);
+		ZERO(k, qw, completed);
+		ZERO(k, qw, pad);
+		ZERO_BITS(k, qw, spin_us, 0xfffffc00u);
+		/* nothing was submitted */
+		ZERO(k, qw, seqno);
 		flip(&k);
 	}
 }
