@@ -245,6 +245,7 @@ struct soft_core_watch {
  * @queues: all
  * @mbox_seq: of the last request
  * @next_handle: of the next buffer
+ * @ctxs: contexts that exist
  * @resets: card resets
  * @wedged: reset did not bring it back (atomic: read by anybody)
  * @watch: per core
@@ -295,6 +296,7 @@ struct soft_card {
 	struct soft_queue *queues;
 	uint32_t mbox_seq;
 	uint32_t next_handle;
+	uint32_t ctxs;
 	uint32_t resets;
 	atomic_bool wedged;
 	struct soft_core_watch watch[AXON_MAX_CORES];

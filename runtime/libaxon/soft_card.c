@@ -529,6 +529,11 @@ static void *helper_main(void *arg)
 		seen = atomic_load_explicit(&card->runs, memory_order_relaxed);
 		tick = alone ? TICK_NS : tick < MAX_TICK_NS ? 2 * tick : MAX_TICK_NS;
 		going = helper_sleep(card, deep ? until : now + tick, deep);
+		if (deep) {
+			/* Whoever rang is likely to wait and to run the card: leave him the start. */
+			seen = UINT64_MAX;
+			tick = TICK_NS / 2;
+		}
 	}
 	return NULL;
 }

@@ -503,6 +503,7 @@ static int soft_ctx_create(struct axon_vm *vm, uint32_t priority, struct axon_co
 {
 	struct soft_card *card = to_card(vm->dev);
 	struct soft_ctx *ctx;
+	bool full;
 
 	if (priority > DRM_AXON_PRIORITY_HIGH)
 		return -EINVAL;
@@ -516,12 +517,26 @@ static int soft_ctx_create(struct axon_vm *vm, uint32_t priority, struct axon_co
 		return -ENOMEM;
 	ctx->base.dev = vm->dev;
 	ctx->base.vm = vm;
+	soft_lock(card);
+	full = card->ctxs >= AXON_MAX_CTXS_PER_FILE;
+	if (!full)
+		card->ctxs++;
+	soft_unlock(card);
+	if (full) {
+		free(ctx);
+		return -ENOSPC;
+	}
 	*out = &ctx->base;
 	return 0;
 }
 
 static int soft_ctx_destroy(struct axon_context *base)
 {
+	struct soft_card *card = to_card(base->dev);
+
+	soft_lock(card);
+	card->ctxs--;
+	soft_unlock(card);
 	free(base);
 	return 0;
 }

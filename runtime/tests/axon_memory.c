@@ -203,8 +203,10 @@ static void test_limits(void **state)
 {
 	struct axon_device *dev = open_card();
 	struct axon_vm *vm[AXON_MAX_VMS_PER_FILE + 1];
+	struct axon_context *many[AXON_MAX_CTXS_PER_FILE];
 	struct axon_context *ctx;
 	unsigned int n = 0;
+	unsigned int c;
 	int err;
 
 	while (!(err = axon_vm_create(dev, &vm[n])) && n < AXON_MAX_VMS_PER_FILE)
@@ -215,6 +217,11 @@ static void test_limits(void **state)
 	assert_int_equal(axon_vm_destroy(vm[0]), -EBUSY);
 	assert_int_equal(axon_context_destroy(ctx), 0);
 	assert_int_equal(axon_context_create(vm[0], 3, &ctx), -EINVAL);
+	for (c = 0; c < AXON_MAX_CTXS_PER_FILE; c++)
+		assert_int_equal(axon_context_create(vm[1], 0, &many[c]), 0);
+	assert_int_equal(axon_context_create(vm[1], 0, &ctx), -ENOSPC);
+	while (c)
+		assert_int_equal(axon_context_destroy(many[--c]), 0);
 	/* The device lives on under its objects. */
 	axon_device_close(dev);
 	while (n)
