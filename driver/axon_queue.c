@@ -515,7 +515,8 @@ void axon_queue_give_up(struct axon_queue *q, u32 status)
 	fsleep(1000);
 	if (!axon_queue_poll(q, &first))
 		return;
-	dev_err_ratelimited(q->axdev->drm.dev, "queue %u stopped with status %u\n", q->hwid, status);
+	dev_err_ratelimited(q->axdev->drm.dev, "queue %u stopped with status %u\n", q->hwid,
+			    status);
 	axon_ctx_fail(q->ctx, q, 0, status, q->completed);
 	axon_queue_kill(q, -EIO);
 }

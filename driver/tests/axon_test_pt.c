@@ -154,7 +154,8 @@ static void check(struct kunit *test, struct env *e)
 	u32 i, bad = 0;
 
 	for (i = 0; i < PAGES; i++) {
-		u64 bits = 0, got = card_walk(&e->fake, &e->pt, BASE + (u64)i * AXON_PAGE_SIZE, &bits);
+		u64 va = BASE + (u64)i * AXON_PAGE_SIZE;
+		u64 bits = 0, got = card_walk(&e->fake, &e->pt, va, &bits);
 
 		bad += got != e->want[i] || (got && bits != AXON_PTE_WRITE);
 	}

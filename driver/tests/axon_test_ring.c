@@ -44,7 +44,7 @@ static void ring_test_used(struct kunit *test)
 
 static void ring_test_cqe(struct kunit *test)
 {
-	struct axon_cqe cqe = { .profiled = 0x11223344, .status = 0x5566, .reserved = 0, .phase = 1 };
+	struct axon_cqe cqe = { .profiled = 0x11223344, .status = 0x5566, .phase = 1 };
 	u64 word = *(u64 *)&cqe.profiled;
 
 	KUNIT_EXPECT_EQ(test, FIELD_GET(AXON_CQE_PROFILED, word), 0x11223344);

@@ -118,9 +118,12 @@ int drv_query(int fd, uint32_t type, void *data, uint32_t *size)
 	return ret;
 }
 
-int bo_create(int fd, uint64_t size, uint32_t region, uint32_t flags, uint32_t vm, uint32_t *handle)
+int bo_create(int fd, uint64_t size, uint32_t region, uint32_t flags, uint32_t vm,
+	      uint32_t *handle)
 {
-	struct drm_axon_bo_create c = { .size = size, .region = region, .flags = flags, .vm_id = vm };
+	struct drm_axon_bo_create c = {
+		.size = size, .region = region, .flags = flags, .vm_id = vm,
+	};
 	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_BO_CREATE, &c);
 
 	*handle = c.handle;
@@ -292,7 +295,8 @@ int syncobj_wait(int fd, uint32_t handle, uint64_t point, int64_t timeout_ns)
 int syncobj_error(int fd, uint32_t handle)
 {
 	struct drm_syncobj_handle h = {
-		.handle = handle, .fd = -1, .flags = DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE,
+		.handle = handle, .fd = -1,
+		.flags = DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE,
 	};
 	struct sync_fence_info fence = { 0 };
 	struct sync_file_info info = {
@@ -370,7 +374,8 @@ static struct axon_inst inst(uint8_t opcode)
 	return i;
 }
 
-static struct axon_inst inst_ctl(uint8_t opcode, uint8_t rd, uint8_t ra, uint64_t imm, uint8_t dtype)
+static struct axon_inst inst_ctl(uint8_t opcode, uint8_t rd, uint8_t ra, uint64_t imm,
+				 uint8_t dtype)
 {
 	struct axon_inst i = inst(opcode);
 

@@ -35,7 +35,8 @@ int drv_open_nr(int nr);		/* -errno if there is no such node */
 int drv_ioctl(int fd, unsigned long request, void *arg);
 int drv_ioctl_once(int fd, unsigned long request, void *arg);	/* -EINTR after a signal */
 int drv_query(int fd, uint32_t type, void *data, uint32_t *size);
-int bo_create(int fd, uint64_t size, uint32_t region, uint32_t flags, uint32_t vm, uint32_t *handle);
+int bo_create(int fd, uint64_t size, uint32_t region, uint32_t flags, uint32_t vm,
+	      uint32_t *handle);
 int bo_close(int fd, uint32_t handle);
 int bo_offset(int fd, uint32_t handle, uint64_t *offset);
 void *bo_map(int fd, uint32_t handle, uint64_t size);	/* NULL if it cannot be mapped */

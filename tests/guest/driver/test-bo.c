@@ -27,7 +27,8 @@ static void test_rw(int fd, uint32_t region, const char *name)
 	uint32_t bo;
 	size_t i;
 
-	is(bo_create(fd, size - 100, region, DRM_AXON_BO_CPU_VISIBLE, 0, &bo), 0, "%s: create", name);
+	is(bo_create(fd, size - 100, region, DRM_AXON_BO_CPU_VISIBLE, 0, &bo), 0,
+	   "%s: create", name);
 	info.handle = bo;
 	is(drv_ioctl(fd, DRM_IOCTL_AXON_BO_INFO, &info), 0, "%s: info", name);
 	is(info.size, size, "%s: size is rounded up", name);
@@ -124,7 +125,8 @@ static void test_share(int fd)
 	uint32_t bo, vm;
 	uint8_t *a, *b;
 
-	is(bo_create(fd, 4096, DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE, 0, &bo), 0, "shared: create");
+	is(bo_create(fd, 4096, DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE, 0, &bo), 0,
+	   "shared: create");
 	p.handle = bo;
 	is(drv_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p), 0, "shared: export");
 	is(drv_ioctl(other, DRM_IOCTL_PRIME_FD_TO_HANDLE, &p), 0, "shared: import by another file");
@@ -143,7 +145,8 @@ static void test_share(int fd)
 	vm_create(fd, &vm);
 	is(bo_create(fd, 4096, DRM_AXON_REGION_HBM, 0, vm, &bo), 0, "private to a VM");
 	p = (struct drm_prime_handle){ .handle = bo, .flags = DRM_CLOEXEC };
-	is(drv_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p), -EPERM, "a private buffer is not exported");
+	is(drv_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p), -EPERM,
+	   "a private buffer is not exported");
 	is(vm_destroy(fd, vm), 0, "VM goes before its buffer");
 	is(bo_close(fd, bo), 0, "then the buffer");
 }

@@ -45,7 +45,8 @@ static void test_one(const struct fault *f, struct env *good)
 		is(s.engine, AXON_ENGINE_SYNC, "%s: engine", f->name);
 	if (f->prog == PROG_DEADLOCK)
 		ok(s.semaphore == 7 && s.sem_value == 0 && s.sem_wanted == 3,
-		   "%s: semaphore %u has %u, wants %u", f->name, s.semaphore, s.sem_value, s.sem_wanted);
+		   "%s: semaphore %u has %u, wants %u", f->name, s.semaphore, s.sem_value,
+		   s.sem_wanted);
 	is(submit(e.fd, e.queue, &nop, 1, NULL, 0, NULL), -ECANCELED, "%s: no more jobs", f->name);
 	is(submit(e.fd, queue2, &nop, 1, NULL, 0, NULL), -ECANCELED, "%s: nor on its other queue",
 	   f->name);
@@ -58,7 +59,9 @@ static void test_one(const struct fault *f, struct env *good)
 /* Jobs behind the one that fails end too. */
 static void test_behind(struct env *good)
 {
-	struct drm_axon_sync s[2] = { { .flags = DRM_AXON_SYNC_SIGNAL }, { .flags = DRM_AXON_SYNC_SIGNAL } };
+	struct drm_axon_sync s[2] = {
+		{ .flags = DRM_AXON_SYNC_SIGNAL }, { .flags = DRM_AXON_SYNC_SIGNAL },
+	};
 	struct drm_axon_job jobs[40];
 	unsigned int i;
 	struct env e;
@@ -95,7 +98,8 @@ int main(void)
 		{ "copy of nothing", -1, 0, bad_size, -EINVAL, AXON_STATUS_BAD_COMMAND, 0 },
 		{ "program nowhere", -1, 0, job_launch(ENV_NOWHERE, 0), -EFAULT,
 		  AXON_STATUS_FAULT_UNMAPPED, ENV_NOWHERE },
-		{ "no program", -1, 0, job_launch(ENV_DATA, 0), -EINVAL, AXON_STATUS_BAD_PROGRAM, 0 },
+		{ "no program", -1, 0, job_launch(ENV_DATA, 0), -EINVAL,
+		  AXON_STATUS_BAD_PROGRAM, 0 },
 		{ "store nowhere", PROG_STORE, ENV_NOWHERE + 64, { 0 }, -EFAULT,
 		  AXON_STATUS_FAULT_UNMAPPED, ENV_NOWHERE + 64 },
 		{ "load nowhere", PROG_LOAD, ENV_NOWHERE + 128, { 0 }, -EFAULT,

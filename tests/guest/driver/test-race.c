@@ -59,7 +59,8 @@ static void *maker(void *arg)
 			count(queue_create(fd, 1 + rand_r(&seed) % IDS, 0, 0, &id));
 			break;
 		case 3:
-			count(bo_create(fd, 8192, rand_r(&seed) % 2, DRM_AXON_BO_CPU_VISIBLE, 0, &id));
+			count(bo_create(fd, 8192, rand_r(&seed) % 2, DRM_AXON_BO_CPU_VISIBLE, 0,
+					&id));
 			break;
 		}
 	}
@@ -182,7 +183,8 @@ static void test_kill(void)
 			env_open(&e, 0, 0);
 			prog_write(e.code_mem, ENV_CODE, i % 3 ? PROG_STORE : PROG_LOOP, ENV_DATA);
 			for (n = 0; n < 8; n++)
-				jobs[n] = n % 2 ? job_launch(ENV_CODE, 0) : job_fill(ENV_DATA, 1, 65536);
+				jobs[n] = n % 2 ? job_launch(ENV_CODE, 0) :
+						  job_fill(ENV_DATA, 1, 65536);
 			for (;;)
 				submit(e.fd, e.queue, jobs, 8, NULL, 0, NULL);
 		}

@@ -184,7 +184,8 @@ static void test_calls(void)
 		flip(&k);
 	}
 	{
-		KASE(k, SUBMIT, su, .queue_id = e.queue, .jobs = { sizeof(job), 1, (uintptr_t)&job });
+		KASE(k, SUBMIT, su, .queue_id = e.queue,
+		     .jobs = { sizeof(job), 1, (uintptr_t)&job });
 		ZERO(k, su, flags);
 		ZERO(k, su, seqno);
 		ZERO_BITS(k, su, jobs.stride, 7);
@@ -241,15 +242,21 @@ static int call_submit(void)
 
 static void test_elements(void)
 {
-	struct drm_axon_bind_op zop = { .flags = ~DRM_AXON_BIND_FLAGS, .op = ~1u, .pad = ~0u,
-					.bo_offset = 0xfff, .addr = 0xfff | ~0ull << 48, .size = 0xfff };
-	struct drm_axon_job zjob = { .opcode = ~3u, .flags = ~0u, .operand = { ~0ull, ~0ull, ~0ull, ~0ull, ~0ull } };
+	struct drm_axon_bind_op zop = {
+		.flags = ~DRM_AXON_BIND_FLAGS, .op = ~1u, .pad = ~0u,
+		.bo_offset = 0xfff, .addr = 0xfff | ~0ull << 48, .size = 0xfff,
+	};
+	struct drm_axon_job zjob = {
+		.opcode = ~3u, .flags = ~0u, .operand = { ~0ull, ~0ull, ~0ull, ~0ull, ~0ull },
+	};
 	struct drm_axon_sync zsync = { .flags = ~DRM_AXON_SYNC_SIGNAL };
 	uint32_t sync;
 
 	the_op = (struct drm_axon_bind_op){ .handle = e.data, .addr = ENV_NOWHERE, .size = 4096 };
 	flip_element("bind map", (uint8_t *)&the_op, (uint8_t *)&zop, sizeof(zop), call_bind);
-	the_op = (struct drm_axon_bind_op){ .op = DRM_AXON_BIND_UNMAP, .addr = ENV_NOWHERE, .size = 4096 };
+	the_op = (struct drm_axon_bind_op){
+		.op = DRM_AXON_BIND_UNMAP, .addr = ENV_NOWHERE, .size = 4096,
+	};
 	zop.op = ~1u;
 	zop.flags = ~0u;
 	zop.handle = ~0u;
@@ -269,7 +276,8 @@ static void test_elements(void)
 	the_job = job_launch(ENV_CODE, 0);
 	zjob.operand[1] = 0;
 	zjob.operand[3] = ~0xffffffffull;
-	flip_element("job launch", (uint8_t *)&the_job, (uint8_t *)&zjob, sizeof(zjob), call_submit);
+	flip_element("job launch", (uint8_t *)&the_job, (uint8_t *)&zjob, sizeof(zjob),
+		     call_submit);
 	syncobj_create(e.fd, &sync);
 	the_job = job_nop();
 	the_sync = (struct drm_axon_sync){ .handle = sync, .flags = DRM_AXON_SYNC_SIGNAL };
@@ -295,7 +303,8 @@ static void test_counts(void)
 	is(drv_ioctl(e.fd, DRM_IOCTL_AXON_SUBMIT, &s), 0, "longer elements whose tail is 0");
 	s.seqno = 0;
 	wide.more = 1;
-	is(drv_ioctl(e.fd, DRM_IOCTL_AXON_SUBMIT, &s), -EINVAL, "longer elements that say something");
+	is(drv_ioctl(e.fd, DRM_IOCTL_AXON_SUBMIT, &s), -EINVAL,
+	   "longer elements that say something");
 	s.jobs.stride = 48;
 	is(drv_ioctl(e.fd, DRM_IOCTL_AXON_SUBMIT, &s), -EINVAL, "shorter than the first version");
 	s.jobs.stride = 1u << 31;

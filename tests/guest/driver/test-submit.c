@@ -59,16 +59,20 @@ static void test_sync(struct env *e)
 	syncobj_create(e->fd, &gate);
 	jobs[0] = job_fill(ENV_DATA, 7, 16);
 	s[0] = (struct drm_axon_sync){ .handle = gate };
-	is(submit(e->fd, e->queue, jobs, 1, s, 1, NULL), -EINVAL, "wait for a syncobj without fence");
+	is(submit(e->fd, e->queue, jobs, 1, s, 1, NULL), -EINVAL,
+	   "wait for a syncobj without fence");
 	s[0].handle = 999;
 	is(submit(e->fd, e->queue, jobs, 1, s, 1, NULL), -ENOENT, "wait for no syncobj");
 	s[0].flags = DRM_AXON_SYNC_SIGNAL;
 	is(submit(e->fd, e->queue, jobs, 1, s, 1, NULL), -ENOENT, "signal no syncobj");
 	for (point = 1; point <= 20; point++) {
 		s[0] = (struct drm_axon_sync){ .handle = tl, .point = point - 1 };
-		s[1] = (struct drm_axon_sync){ .handle = tl, .point = point, .flags = DRM_AXON_SYNC_SIGNAL };
+		s[1] = (struct drm_axon_sync){
+			.handle = tl, .point = point, .flags = DRM_AXON_SYNC_SIGNAL,
+		};
 		jobs[0] = job_fill(ENV_DATA, (uint8_t)point, 16);
-		if (submit(e->fd, e->queue, jobs, 1, point == 1 ? &s[1] : s, point == 1 ? 1 : 2, &seqno))
+		if (submit(e->fd, e->queue, jobs, 1, point == 1 ? &s[1] : s, point == 1 ? 1 : 2,
+			   &seqno))
 			break;
 	}
 	is(point, 21, "a timeline of 20 points");
@@ -125,7 +129,8 @@ static void test_wait(struct env *e)
 	for (i = 0; i < 200 && !ret; i++) {
 		ret = submit(e->fd, e->queue, &job, 1, NULL, 0, &seqno);
 		if (!ret)
-			ret = queue_wait(e->fd, e->queue, seqno, DRV_TIMEOUT_NS, i % 2 ? 100 : 0, &state);
+			ret = queue_wait(e->fd, e->queue, seqno, DRV_TIMEOUT_NS, i % 2 ? 100 : 0,
+					 &state);
 		if (!ret && state)
 			ret = -EIO;
 	}
@@ -151,10 +156,12 @@ static void test_queue_args(struct env *e)
 	uint32_t q[AXON_MAX_QUEUES_PER_CTX + 1], n;
 	int ret = 0;
 
-	is(drv_ioctl(e->fd, DRM_IOCTL_AXON_QUEUE_CREATE, &c), -EOPNOTSUPP, "user mode is for later");
+	is(drv_ioctl(e->fd, DRM_IOCTL_AXON_QUEUE_CREATE, &c), -EOPNOTSUPP,
+	   "user mode is for later");
 	is(queue_create(e->fd, 999, 0, 0, &q[0]), -ENOENT, "no such context");
 	is(queue_create(e->fd, e->ctx, 63, 0, &q[0]), -EINVAL, "no such core");
-	is(queue_create(e->fd, e->ctx, 0, AXON_MAX_TIMEOUT_MS + 1, &q[0]), -EINVAL, "timeout too long");
+	is(queue_create(e->fd, e->ctx, 0, AXON_MAX_TIMEOUT_MS + 1, &q[0]), -EINVAL,
+	   "timeout too long");
 	c = (struct drm_axon_queue_create){ .ctx_id = e->ctx, .entries = AXON_MAX_RING_ENTRIES };
 	is(drv_ioctl(e->fd, DRM_IOCTL_AXON_QUEUE_CREATE, &c), 0, "largest ring");
 	is(queue_destroy(e->fd, c.queue_id), 0, "and away");

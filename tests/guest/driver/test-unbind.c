@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
@@ -30,8 +31,8 @@ static void find_device(int fd)
 
 	if (fstat(fd, &st))
 		bail("fstat");
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", (unsigned int)(st.st_rdev >> 8 & 0xfff),
-		 (unsigned int)(st.st_rdev & 0xff));
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(st.st_rdev),
+		 minor(st.st_rdev));
 	n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
 		bail("readlink %s", path);

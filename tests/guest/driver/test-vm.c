@@ -187,8 +187,11 @@ static void test_readonly(void)
 
 static void test_multi(int fd)
 {
-	struct drm_axon_bind_op op[3] = { { .addr = VA, .size = 4096 }, { .addr = VA + 4096, .size = 4096 },
-					  { .addr = VA + 8192, .size = 4096 } };
+	struct drm_axon_bind_op op[3] = {
+		{ .addr = VA, .size = 4096 },
+		{ .addr = VA + 4096, .size = 4096 },
+		{ .addr = VA + 8192, .size = 4096 },
+	};
 	struct drm_axon_vm_bind b = { .ops = { sizeof(op[0]), 3, (uintptr_t)op } };
 	uint32_t bo;
 
