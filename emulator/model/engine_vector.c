@@ -29,6 +29,15 @@ struct expr {
 typedef void expr_fn(const struct axon_core *c, const struct expr *e, float *out,
 		     const float *const *in, unsigned int one, size_t n);
 
+/*
+ * Do @n elements at @src overlap those at @dst without being the same? Then the vectors' width
+ * would show in the result if they were used in place.
+ */
+static bool shifted(const uint8_t *src, const uint8_t *dst, uint32_t n)
+{
+	return src != dst && src < dst + 4 * (size_t)n && dst < src + 4 * (size_t)n;
+}
+
 static void run_chunks(const struct axon_core *c, const struct axon_loop *l, expr_fn *fn,
 		       const struct expr *e, struct chunk *tmp)
 {
@@ -47,7 +56,8 @@ static void run_chunks(const struct axon_core *c, const struct axon_loop *l, exp
 			const uint8_t *p = axon_loop_ptr(l, op) + i * step;
 
 			in[op] = tmp->v[op];
-			if (l->dtype[op] == AXON_DTYPE_FLOAT32 && step == 4)
+			if (l->dtype[op] == AXON_DTYPE_FLOAT32 && step == 4 &&
+			    !shifted(p, dst, n))
 				in[op] = (const float *)p;
 			else
 				c->math->load[l->dtype[op]](tmp->v[op], p, step, step ? n : 1);
