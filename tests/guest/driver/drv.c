@@ -268,20 +268,6 @@ static int64_t deadline(int64_t timeout_ns)
 	return now.tv_sec * 1000000000ll + now.tv_nsec + timeout_ns;
 }
 
-int queue_wait(int fd, uint32_t queue, uint64_t seqno, int64_t timeout_ns, uint32_t spin_us,
-	       uint32_t *ctx_state)
-{
-	struct drm_axon_queue_wait w = {
-		.queue_id = queue, .seqno = seqno, .timeout_ns = deadline(timeout_ns),
-		.spin_us = spin_us,
-	};
-	int ret = drv_ioctl(fd, DRM_IOCTL_AXON_QUEUE_WAIT, &w);
-
-	if (ctx_state)
-		*ctx_state = w.ctx_state;
-	return ret;
-}
-
 int syncobj_wait(int fd, uint32_t handle, uint64_t point, int64_t timeout_ns)
 {
 	struct drm_syncobj_timeline_wait w = {

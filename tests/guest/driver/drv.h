@@ -59,9 +59,6 @@ int syncobj_error(int fd, uint32_t handle);
 
 int submit(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num,
 	   const struct drm_axon_sync *syncs, uint32_t num_syncs, uint64_t *seqno);
-/* QUEUE_WAIT; @ctx_state: DRM_AXON_CTX_* of the queue's context, may be NULL */
-int queue_wait(int fd, uint32_t queue, uint64_t seqno, int64_t timeout_ns, uint32_t spin_us,
-	       uint32_t *ctx_state);
 /* submit, wait for the end, give the fence's error */
 int run(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num);
 

@@ -118,38 +118,6 @@ static void test_cross(struct env *e)
 	is(submit(e->fd, q, &job, 1, NULL, 0, NULL), -ENOENT, "SUBMIT to a queue that is gone");
 }
 
-/* QUEUE_WAIT: asleep, looking, too short, of a queue that dies. */
-static void test_wait(struct env *e)
-{
-	struct drm_axon_job job = job_fill(ENV_DATA, 9, 4096);
-	uint32_t state, ctx, q, i;
-	uint64_t seqno;
-	int ret = 0;
-
-	for (i = 0; i < 200 && !ret; i++) {
-		ret = submit(e->fd, e->queue, &job, 1, NULL, 0, &seqno);
-		if (!ret)
-			ret = queue_wait(e->fd, e->queue, seqno, DRV_TIMEOUT_NS, i % 2 ? 100 : 0,
-					 &state);
-		if (!ret && state)
-			ret = -EIO;
-	}
-	is(ret, 0, "wait for 200 jobs, asleep and looking");
-	is(queue_wait(e->fd, e->queue, 1, 0, 0, NULL), 0, "for one that ended long ago");
-	is(queue_wait(e->fd, e->queue, seqno + 1, 0, 0, NULL), -EINVAL, "for one nobody submitted");
-	is(queue_wait(e->fd, 999, 1, 0, 0, NULL), -ENOENT, "for no queue");
-	if (ctx_create(e->fd, e->vm, &ctx) || queue_create(e->fd, ctx, 0, 1000, &q))
-		bail("no queue");
-	prog_write(e->code_mem + 4096, ENV_CODE + 4096, PROG_LOOP, 0);
-	job = job_launch(ENV_CODE + 4096, 0);
-	is(submit(e->fd, q, &job, 1, NULL, 0, &seqno), 0, "an endless launch");
-	is(queue_wait(e->fd, q, seqno, 1000000, 0, NULL), -ETIME, "a millisecond is too short");
-	is(queue_wait(e->fd, q, seqno, 1000000, 1000, NULL), -ETIME, "looking does not help");
-	is(queue_wait(e->fd, q, seqno, DRV_TIMEOUT_NS, 0, &state), 0, "the wait ends with the job");
-	is(state, DRM_AXON_CTX_BANNED | DRM_AXON_CTX_TIMEDOUT, "and tells of the context");
-	is(ctx_destroy(e->fd, ctx), 0, "away");
-}
-
 static void test_queue_args(struct env *e)
 {
 	struct drm_axon_queue_create c = { .ctx_id = e->ctx, .flags = DRM_AXON_QUEUE_USER_MODE };
@@ -193,7 +161,6 @@ int main(void)
 	test_kinds(&e);
 	test_sync(&e);
 	test_cross(&e);
-	test_wait(&e);
 	test_queue_args(&e);
 	is(vm_destroy(e.fd, e.vm), -EBUSY, "VM in use");
 	is(ctx_destroy(e.fd, e.ctx), 0, "CTX_DESTROY takes its queues along");
