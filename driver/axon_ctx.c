@@ -224,15 +224,20 @@ int axon_ctx_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *
 
 	if (AXON_IOCTL_DBG(to_axon_device(drm), args->pad))
 		return -EINVAL;
-	/* held while the queues go, so that none is made meanwhile */
 	mutex_lock(&file->lock);
 	ctx = xa_erase(&file->ctxs, args->ctx_id);
-	if (ctx) {
+	if (ctx)
 		file->num_ctxs--;
-		ctx_destroy(file, ctx);
-	}
 	mutex_unlock(&file->lock);
-	return ctx ? 0 : -ENOENT;
+	if (!ctx)
+		return -ENOENT;
+	/*
+	 * Queues are made under the lock, from finding the context to giving out the handle, so
+	 * none comes any more. The lock is not held while they go: that may wait for an unplug,
+	 * which waits for whoever is inside drm_dev_enter() or reads debugfs, and wants the lock.
+	 */
+	ctx_destroy(file, ctx);
+	return 0;
 }
 
 /**

@@ -701,6 +701,17 @@ err_id:
 	return ret;
 }
 
+/* Undo queue_bring_up() of a queue that never had a handle; inside drm_dev_enter(). */
+static void queue_bring_down(struct axon_queue *q)
+{
+	axon_queue_kill(q, -ECANCELED);
+	axon_sched_detach(q);
+	queue_unpublish(q);
+	queue_unmap_rings(q);
+	queue_free_rings(q);
+	ida_free(&q->axdev->queue_ida, q->hwid);
+}
+
 /*
  * Not inside drm_dev_enter(): if the device is being unplugged, this waits until it no longer
  * does DMA and axon_queue_fail_all() has freed the rings.
@@ -732,6 +743,16 @@ static void queue_tear_down(struct axon_queue *q)
 	ida_free(&axdev->queue_ida, q->hwid);
 }
 
+static void queue_leave(struct axon_queue *q)
+{
+	struct axon_ctx *ctx = q->ctx;
+
+	mutex_lock(&ctx->lock);
+	list_del_init(&q->ctx_link);
+	ctx->num_queues--;
+	mutex_unlock(&ctx->lock);
+}
+
 /**
  * axon_queue_destroy() - end of a queue whose handle is gone
  * @q: the queue; its handle's reference is consumed
@@ -740,12 +761,7 @@ static void queue_tear_down(struct axon_queue *q)
  */
 void axon_queue_destroy(struct axon_queue *q)
 {
-	struct axon_ctx *ctx = q->ctx;
-
-	mutex_lock(&ctx->lock);
-	list_del_init(&q->ctx_link);
-	ctx->num_queues--;
-	mutex_unlock(&ctx->lock);
+	queue_leave(q);
 	queue_tear_down(q);
 	axon_queue_put(q);
 }
@@ -805,6 +821,26 @@ static bool queue_args_bad(struct axon_device *axdev, const struct drm_axon_queu
 	       AXON_IOCTL_DBG(axdev, a->reserved[0] || a->reserved[1] || a->reserved[2]);
 }
 
+/* Give out a handle: the last thing that can fail, for then another thread may destroy it. */
+static int queue_hand_out(struct axon_file *file, struct axon_queue *q)
+{
+	int ret = queue_join(q);
+
+	if (ret)
+		return ret;
+	axon_queue_get(q);
+	ret = xa_alloc(&file->queues, &q->id, q, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	if (ret) {
+		queue_leave(q);
+		axon_queue_put(q);
+	}
+	return ret;
+}
+
+/*
+ * The caller holds the file's lock, so nothing in here may wait for an unplug: what fails is
+ * undone before drm_dev_exit().
+ */
 static int queue_create(struct axon_file *file, struct axon_ctx *ctx,
 			struct drm_axon_queue_create *args)
 {
@@ -815,24 +851,14 @@ static int queue_create(struct axon_file *file, struct axon_ctx *ctx,
 		return -ENOMEM;
 	if (drm_dev_enter(&file->axdev->drm, &idx)) {
 		ret = queue_bring_up(q);
+		if (!ret) {
+			ret = queue_hand_out(file, q);
+			if (ret)
+				queue_bring_down(q);
+		}
 		drm_dev_exit(idx);
 	}
-	if (ret) {
-		axon_queue_put(q);
-		return ret;
-	}
-	ret = queue_join(q);
-	if (ret) {
-		queue_tear_down(q);
-		axon_queue_put(q);
-		return ret;
-	}
-	/* the last thing that can fail: once it is published another thread may destroy it */
-	axon_queue_get(q);
-	ret = xa_alloc(&file->queues, &q->id, q, xa_limit_31b, GFP_KERNEL_ACCOUNT);
-	if (ret)
-		axon_queue_destroy(q);
-	else
+	if (!ret)
 		args->queue_id = q->id;
 	axon_queue_put(q);
 	return ret;
