@@ -77,7 +77,7 @@ enum drm_axon_query_type {
 	DRM_AXON_QUERY_MEM_REGIONS = 1,	/* array of struct drm_axon_mem_region */
 	DRM_AXON_QUERY_CORES = 2,	/* array of struct drm_axon_core */
 	DRM_AXON_QUERY_TELEMETRY = 3,	/* struct drm_axon_query_telemetry */
-	DRM_AXON_QUERY_LINKS = 4,	/* array of struct drm_axon_link; none on a card without links */
+	DRM_AXON_QUERY_LINKS = 4,	/* array of struct drm_axon_link, may be empty */
 };
 
 /**
@@ -290,7 +290,7 @@ enum drm_axon_bind_type {
 };
 
 #define DRM_AXON_BIND_READONLY		(1u << 0)
-#define DRM_AXON_BIND_NOEXEC		(1u << 1)	/* engines may not fetch instructions here */
+#define DRM_AXON_BIND_NOEXEC		(1u << 1)	/* no instruction fetch */
 #define DRM_AXON_BIND_FLAGS		(DRM_AXON_BIND_READONLY | DRM_AXON_BIND_NOEXEC)
 
 /**

@@ -121,7 +121,7 @@ AXON_ASSERT_OFFSET(struct axon_fw_header, sha256, 80);
 #define AXON_P_CORE_ID		0x180
 #define AXON_P_CORE_CMD		0x184	/* wo: an &enum axon_p_core_cmd */
 #define AXON_P_CORE_RESULT	0x188	/* ro */
-#define AXON_P_CORE_QUEUE	0x18c	/* ro: queue whose launch runs on CORE_ID, or AXON_NO_QUEUE */
+#define AXON_P_CORE_QUEUE	0x18c	/* ro: queue that runs on CORE_ID, or AXON_NO_QUEUE */
 #define AXON_P_CORE_MATCH	0x190	/* operand of AXON_P_CORE_KILL: a queue */
 /* Fault FIFO: struct axon_fault, read word by word; POP drops the oldest. */
 #define AXON_P_FAULT_COUNT	0x1c0	/* ro: records in the FIFO */

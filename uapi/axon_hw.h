@@ -17,7 +17,7 @@
 
 #define AXON_REVISION_A1		0xa1u	/* PCI revision id and AXON_REG_REVISION */
 
-/* BARs. BAR 0: registers, mailbox SRAM, doorbells. BAR 2: HBM, 64-bit prefetchable. BAR 4: MSI-X. */
+/* BAR 0: registers, mailbox SRAM, doorbells. BAR 2: HBM, 64-bit prefetchable. BAR 4: MSI-X. */
 #define AXON_BAR_REGS			0
 #define AXON_BAR_HBM			2
 #define AXON_BAR_MSIX			4
@@ -47,27 +47,27 @@
 #define AXON_REG_CORES			0x000c	/* ro: number of cores */
 #define AXON_REG_HBM_SIZE_LO		0x0010	/* ro: bytes */
 #define AXON_REG_HBM_SIZE_HI		0x0014
-#define AXON_REG_HBM_STACKS		0x0018	/* ro: number of stacks, each HBM_SIZE / HBM_STACKS */
+#define AXON_REG_HBM_STACKS		0x0018	/* ro: stacks of equal size */
 #define AXON_REG_QUEUES			0x001c	/* ro: number of queues */
-#define AXON_REG_ASIDS			0x0020	/* ro: number of address spaces, 0 is the kernel's */
+#define AXON_REG_ASIDS			0x0020	/* ro: address spaces; 0 is the kernel's */
 #define AXON_REG_VECTORS		0x0024	/* ro: number of MSI-X vectors */
 #define AXON_REG_SERIAL_LO		0x0028	/* ro */
 #define AXON_REG_SERIAL_HI		0x002c
 #define AXON_REG_FEATURES		0x0030	/* ro: AXON_FEATURE_* */
 #define AXON_FEATURE_LINKS		(1u << 0)	/* link PTEs reach a peer */
-#define AXON_REG_ACCESS_ERROR		0x0034	/* rw1c: offset | 1 of the first bad access since cleared */
+#define AXON_REG_ACCESS_ERROR		0x0034	/* rw1c: offset | 1 of the first bad access */
 #define AXON_REG_TIMESTAMP_LO		0x0038	/* ro: host nanoseconds; reading LO latches HI */
 #define AXON_REG_TIMESTAMP_HI		0x003c
 
 /* Boot and reset. */
-#define AXON_REG_BOOT_ADDR_LO		0x0100	/* rw: HBM offset of the firmware image, 4 KiB aligned */
+#define AXON_REG_BOOT_ADDR_LO		0x0100	/* rw: HBM offset of the image, 4 KiB aligned */
 #define AXON_REG_BOOT_ADDR_HI		0x0104
 #define AXON_REG_BOOT_SIZE		0x0108	/* rw: bytes of the image */
 #define AXON_REG_BOOT_CTRL		0x010c	/* wo: AXON_BOOT_START */
 #define AXON_BOOT_START			1u
 #define AXON_REG_BOOT_STAGE		0x0110	/* ro: an &enum axon_boot_stage */
 #define AXON_REG_BOOT_ERROR		0x0114	/* ro: an &enum axon_boot_error */
-#define AXON_REG_RESET			0x0118	/* wo: AXON_RESET_CARD; done when BOOT_STAGE is IDLE */
+#define AXON_REG_RESET			0x0118	/* wo: AXON_RESET_CARD; done at stage IDLE */
 #define AXON_RESET_CARD			0x52455345u	/* "RESE": no stray write resets a card */
 #define AXON_REG_RESET_COUNT		0x011c	/* ro: card resets since power-on */
 
@@ -115,7 +115,7 @@ enum axon_boot_error {
 #define AXON_CORE_QUEUE			0x04	/* queue whose launch runs, or AXON_NO_QUEUE */
 #define AXON_CORE_BUSY_LO		0x08	/* host ns with a launch on the core, since reset */
 #define AXON_CORE_BUSY_HI		0x0c
-#define AXON_CORE_CYCLES_LO		0x10	/* modelled cycles (AXON_REF_CLOCK_HZ) of all launches */
+#define AXON_CORE_CYCLES_LO		0x10	/* modelled cycles of all launches */
 #define AXON_CORE_CYCLES_HI		0x14
 #define AXON_CORE_LAUNCHES_LO		0x18	/* launches ended */
 #define AXON_CORE_LAUNCHES_HI		0x1c

@@ -107,7 +107,7 @@ static inline __u32 axon_dtype_size(__u32 dtype)
 enum axon_space {
 	AXON_SPACE_SBUF = 0,
 	AXON_SPACE_PSUM = 1,
-	AXON_SPACE_MEM = 2,	/* virtual memory of the context: HBM, host, peer; DMA and registers only */
+	AXON_SPACE_MEM = 2,	/* the context's virtual memory; DMA and registers only */
 };
 
 /*
@@ -192,7 +192,7 @@ enum axon_post_op {
 
 /* &struct axon_inst.flags, by opcode; every other bit is reserved and must be 0. */
 #define AXON_F_ACCUMULATE	(1u << 0)	/* MATMUL: add to what PSUM holds */
-#define AXON_F_S0_TENSOR	(1u << 0)	/* TENSOR_SCALAR: s0 is ap[2], one element a partition */
+#define AXON_F_S0_TENSOR	(1u << 0)	/* TENSOR_SCALAR: s0 is ap[2], one a partition */
 #define AXON_F_S1_TENSOR	(1u << 1)	/* TENSOR_SCALAR: s1 is ap[3] */
 #define AXON_F_REVERSE0		(1u << 2)	/* TENSOR_SCALAR: s0 op0 a */
 #define AXON_F_REVERSE1		(1u << 3)	/* TENSOR_SCALAR: s1 op1 (...) */
@@ -317,9 +317,9 @@ enum axon_dma_op {
 	AXON_DMA_MIN = 3,
 };
 
-#define AXON_DMA_F_GATHER	(1u << 0)	/* source of row i is src + index[i] * src_step[0] */
-#define AXON_DMA_F_SCATTER	(1u << 1)	/* target of row i is dst + index[i] * dst_step[0] */
-#define AXON_DMA_F_OOB_SKIP	(1u << 2)	/* an index >= index_bound skips its row, else it is an error */
+#define AXON_DMA_F_GATHER	(1u << 0)	/* row i comes from src + index[i] * src_step[0] */
+#define AXON_DMA_F_SCATTER	(1u << 1)	/* row i goes to dst + index[i] * dst_step[0] */
+#define AXON_DMA_F_OOB_SKIP	(1u << 2)	/* an index >= index_bound skips its row */
 
 /**
  * struct axon_dma_desc - one DMA transfer of up to four axes

@@ -73,7 +73,7 @@ uint64_t axon_cost_engine(unsigned int engine, uint64_t elems, unsigned int pass
 
 uint64_t axon_cost_dma(uint64_t runs, uint64_t run_bytes)
 {
-	/* 23 bytes a nanosecond; a run moves at least 64 bytes. Saturates: counts are the user's. */
+	/* 23 bytes a nanosecond; a run moves at least 64 bytes. Saturates. */
 	uint64_t bytes = run_bytes < 64 ? 64 : run_bytes, total;
 
 	if (__builtin_mul_overflow(runs, bytes, &total) || total > 1ull << 48)

@@ -20,7 +20,7 @@
 #define FAULT_SLOTS		64u
 #define FAULT_WORDS		(sizeof(struct axon_fault) / 4)
 #define RUN_CHUNK		4096u		/* instructions between looks at the inputs */
-#define BOOT_WATCHDOG_US	5000000u	/* armed by the ROM, until the firmware sets its own */
+#define BOOT_WATCHDOG_US	5000000u	/* armed by the ROM until the firmware does */
 /*
  * The watchdog runs on the host's clock, which goes on while the host does not run the card. So
  * an expired watchdog bites only when the firmware had this many instructions to feed it late.

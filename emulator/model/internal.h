@@ -201,7 +201,7 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
  */
 bool axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
 		   struct axon_launch_result *result);
-/* Ends the running launch without a result; SBUF, PSUM, semaphores are cleared at the next start. */
+/* Ends the running launch without a result; the next start clears what it left. */
 void axon_core_abort(struct axon_card *card, uint32_t index);
 /*
  * The address space @asid is gone: whoever gets its number next is another context and must not see
@@ -228,8 +228,8 @@ enum axon_p_result axon_queue_create(struct axon_card *card, const struct axon_q
 enum axon_p_result axon_queue_destroy(struct axon_card *card, uint32_t id);
 bool axon_queues_use_asid(struct axon_card *card, uint32_t asid);
 /*
- * Kill the launch of @queue on @core if it is the one that runs, or the COPY or FILL that a queue of
- * that core has under way; the queue stops (KILLED).
+ * Kill the launch of @queue on @core if it is the one that runs, or the COPY or FILL that a queue
+ * of that core has under way; the queue stops (KILLED).
  */
 enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32_t queue);
 enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core);

@@ -391,7 +391,8 @@ static struct insn decode_c2(uint32_t w)
 
 	switch (bits(w, 13, 3)) {
 	case 0:
-		return bits(w, 12, 1) ? illegal(w) : make(OP_SLLI, rd, rd, 0, (int32_t)bits(w, 2, 5));
+		return bits(w, 12, 1) ? illegal(w)
+				      : make(OP_SLLI, rd, rd, 0, (int32_t)bits(w, 2, 5));
 	case 2:
 		return rd ? make(OP_LW, rd, 2, 0, load) : illegal(w);
 	case 4:
@@ -453,7 +454,7 @@ static bool csr_read_only_zero(uint32_t csr)
 	       csr == 0xf14 || csr == 0xf15 ||			/* mhartid mconfigptr */
 	       csr == 0x310 ||					/* mstatush */
 	       csr - 0x323 < 29 ||				/* mhpmevent3.. */
-	       csr - 0xb03 < 29 || csr - 0xb83 < 29;		/* mhpmcounter3.. and their halves */
+	       csr - 0xb03 < 29 || csr - 0xb83 < 29;		/* mhpmcounter3.., halves */
 }
 
 static bool csr_read(const struct axon_rv32 *cpu, uint32_t csr, uint32_t *value)

@@ -530,7 +530,7 @@ static void *helper_main(void *arg)
 		tick = alone ? TICK_NS : tick < MAX_TICK_NS ? 2 * tick : MAX_TICK_NS;
 		going = helper_sleep(card, deep ? until : now + tick, deep);
 		if (deep) {
-			/* Whoever rang is likely to wait and to run the card: leave him the start. */
+			/* Whoever rang is likely to wait and to run the card: he goes first. */
 			seen = UINT64_MAX;
 			tick = TICK_NS / 2;
 		}

@@ -330,7 +330,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(peripheral_holes), T(other_sizes_trap), T(region_ends), T(mailbox_sizes), T(timer),
+		T(peripheral_holes), T(other_sizes_trap), T(region_ends), T(mailbox_sizes),
+		T(timer),
 		T(stage_and_host_interrupts), T(doorbell_is_latched), T(fault_fifo), T(commands),
 		T(energy_is_64_bits),
 	};

@@ -252,7 +252,8 @@ static void ranges(void **state)
 	} bad[] = {
 		{ 1, 1024 }, { WHERE + 4, 1024 }, { WHERE + 2048, 1024 },
 		{ FAKE_HBM_SIZE, 1024 }, { FAKE_HBM_SIZE - 4096, 4097 },
-		{ FAKE_HBM_SIZE + 4096, 0 }, { UINT64_MAX - 4095, 4096 }, { UINT64_MAX - 4095, 8192 },
+		{ FAKE_HBM_SIZE + 4096, 0 }, { UINT64_MAX - 4095, 4096 },
+		{ UINT64_MAX - 4095, 8192 },
 		{ 1ull << 63, 1024 }, { WHERE, AXON_FW_MAX_SIZE + 1 }, { WHERE, UINT32_MAX },
 	};
 	size_t i;

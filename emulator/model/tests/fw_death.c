@@ -183,7 +183,8 @@ static void stack_overflow(void **state)
 	host_put(card, &(struct axon_mbox_msg){ .seq = 1, .type = AXON_MBOX_PING });
 	fw_ring(card);
 	check_dead(card, AXON_BOOT_TRAP);
-	assert_non_null(strstr(host_mbox(card)->log, "trap: mcause 0x7 mepc 0x80014004 mtval 0x7ff"));
+	assert_non_null(strstr(host_mbox(card)->log,
+			       "trap: mcause 0x7 mepc 0x80014004 mtval 0x7ff"));
 	comes_back(card);
 }
 

@@ -46,7 +46,8 @@ static void answers_ten_thousand(void **state)
 	uint32_t i;
 
 	for (i = 1; i <= 10000; i++) {
-		struct axon_mbox_msg ping = host_request(i * 2654435761u | 1, AXON_MBOX_PING, NULL, 0);
+		struct axon_mbox_msg ping = host_request(i * 2654435761u | 1, AXON_MBOX_PING,
+							 NULL, 0);
 
 		fake.now += 1000;
 		msg = host_call_msg(card, &ping);

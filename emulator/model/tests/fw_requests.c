@@ -121,7 +121,8 @@ static void queues(void **state)
 	assert_int_equal(host_call(*state, AXON_MBOX_QUEUE_DESTROY, &id, sizeof(id)),
 			 AXON_MBOX_BAD_PARAM);
 	q.queue = AXON_MAX_QUEUES;
-	assert_int_equal(host_call(*state, AXON_MBOX_QUEUE_CREATE, &q, sizeof(q)), AXON_MBOX_BAD_ID);
+	assert_int_equal(host_call(*state, AXON_MBOX_QUEUE_CREATE, &q, sizeof(q)),
+			 AXON_MBOX_BAD_ID);
 }
 
 static void kill_names_core_and_queue(void **state)

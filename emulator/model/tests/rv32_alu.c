@@ -180,7 +180,8 @@ static void branches(void **state)
 				set(m, a1, a);
 				set(m, a2, b);
 				step(m, B(f3s[k], a1, a2, 0x7f6));
-				assert_int_equal(axon_rv32_pc(m->cpu), BASE + (taken[k] ? 0x7f6 : 4));
+				assert_int_equal(axon_rv32_pc(m->cpu),
+						 BASE + (taken[k] ? 0x7f6 : 4));
 			}
 		}
 	}

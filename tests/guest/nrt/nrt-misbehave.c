@@ -4,8 +4,8 @@
  *
  * usage: nrt-misbehave hang            a loop without end; wants NRT_TIMEOUT
  *        nrt-misbehave read ADDRESS    reads device memory of somebody else; wants NRT_EXEC_OOB
- *        nrt-misbehave victim FILE     fills a tensor, writes its device address to FILE, waits for a
- *                                      line on standard input, checks that nothing has changed
+ *        nrt-misbehave victim FILE     fills a tensor, writes its device address to FILE, waits
+ *                                      for a line on standard input, then checks the tensor
  *
  * Exit status 0 if the runtime said what it should. NEURON_RT_VISIBLE_CORES and
  * NEURON_RT_EXEC_TIMEOUT work as usual.
@@ -19,7 +19,7 @@
 #include <nrt/nrt.h>
 
 #define VICTIM_BYTES	(1u << 20)
-/* Moves the victim's tensor to an address at which the reader, which allocates little, has nothing. */
+/* Moves the victim's tensor to where the reader, which allocates little, has nothing bound. */
 #define VICTIM_FIRST	(64u << 20)
 
 static void die(const char *what)
@@ -105,8 +105,10 @@ static int read_foreign(uint64_t addr)
 {
 	const uint64_t one = 1, words = 1024;
 	struct axc_program *p = axc_program_new("read");
-	struct axc_tensor *dist = axc_tensor_new(p, AXC_INPUT, "distance", AXON_DTYPE_UINT64, 1, &one);
-	struct axc_tensor *base = axc_tensor_new(p, AXC_INPUT, "base", AXON_DTYPE_UINT32, 1, &words);
+	struct axc_tensor *dist = axc_tensor_new(p, AXC_INPUT, "distance", AXON_DTYPE_UINT64, 1,
+						 &one);
+	struct axc_tensor *base = axc_tensor_new(p, AXC_INPUT, "base", AXON_DTYPE_UINT32, 1,
+						 &words);
 	struct axc_tensor *out = axc_tensor_new(p, AXC_OUTPUT, "out", AXON_DTYPE_UINT32, 1, &one);
 	struct axc_reg *reg = axc_reg_load(p, dist, 0, AXON_DTYPE_UINT64);
 	struct axc_dma dma = {
