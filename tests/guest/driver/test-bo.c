@@ -151,6 +151,25 @@ static void test_share(int fd)
 	is(bo_close(fd, bo), 0, "then the buffer");
 }
 
+/* Another card's memory is another driver's for now. */
+static void test_foreign(int fd)
+{
+	struct drm_prime_handle p = { .flags = DRM_CLOEXEC | DRM_RDWR };
+	int other = drv_open_nr(1);
+	uint32_t bo;
+
+	if (other < 0) {
+		skip("one card only");
+		return;
+	}
+	bo_create(other, 4096, DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE, 0, &bo);
+	p.handle = bo;
+	is(drv_ioctl(other, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p), 0, "export by another card");
+	is(drv_ioctl(fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &p), -EOPNOTSUPP, "import is refused");
+	close(p.fd);
+	close(other);
+}
+
 /* A child that forked with the mapping, a partial unmap, a moved mapping. */
 static void test_vma(int fd)
 {
@@ -189,6 +208,7 @@ int main(void)
 	test_bad(fd);
 	test_full(fd);
 	test_share(fd);
+	test_foreign(fd);
 	test_vma(fd);
 	close(fd);
 	return done();
