@@ -97,11 +97,34 @@ static int check_driver(int fd)
 	return err;
 }
 
+/*
+ * The driver behind a node by sysfs, since merely opening another vendor's card can have effects.
+ * 1: ours; 0: another's; negative: sysfs does not say.
+ */
+static int sysfs_driver(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	char link[128];
+	char target[256];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/sys/class/accel/%s/device/driver", name ? name + 1 : path);
+	len = readlink(link, target, sizeof(target) - 1);
+	if (len < 0)
+		return -errno;
+	target[len] = '\0';
+	name = strrchr(target, '/');
+	return !strcmp(name ? name + 1 : target, AXON_DRIVER_NAME);
+}
+
 int axon_drm_probe(const char *path)
 {
+	int ours = sysfs_driver(path);
 	int err;
 	int fd;
 
+	if (ours >= 0)
+		return ours ? 0 : -ENODEV;
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
