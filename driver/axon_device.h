@@ -21,6 +21,10 @@
  * Work that ends fences (interrupts, timeouts, kills) takes axon_ctx.lock and what stands below
  * it, but axon_kas.lock; so nothing may be allocated with GFP_KERNEL while one of these is held.
  *
+ * axon_file.lock is never taken inside drm_dev_enter(): a queue that is destroyed under it while
+ * the device is being unplugged waits for the end of the unplug, and that waits for everybody
+ * inside. All other locks may be taken on either side.
+ *
  * Every way in from user space is inside drm_dev_enter()/drm_dev_exit(). After drm_dev_unplug()
  * no BAR is touched any more; objects that open files still hold are plain memory then.
  */

@@ -620,9 +620,12 @@ int axon_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *fi
 
 	if (AXON_IOCTL_DBG(axdev, args->flags || args->vm_id))
 		return -EINVAL;
-	if (!drm_dev_enter(drm, &idx))
-		return -ENODEV;
+	/* in this order: who holds the lock may be waiting for an unplug (axon_device.h) */
 	mutex_lock(&file->lock);
+	if (!drm_dev_enter(drm, &idx)) {
+		mutex_unlock(&file->lock);
+		return -ENODEV;
+	}
 	if (axon_device_wedged(axdev))
 		ret = -EIO;
 	else if (file->num_vms >= AXON_MAX_VMS_PER_FILE)
@@ -631,8 +634,8 @@ int axon_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *fi
 		ret = vm_create(file, &args->vm_id);
 	if (!ret)
 		file->num_vms++;
-	mutex_unlock(&file->lock);
 	drm_dev_exit(idx);
+	mutex_unlock(&file->lock);
 	return ret;
 }
 
