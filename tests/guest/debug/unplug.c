@@ -2,9 +2,9 @@
 /*
  * unplug.c - the driver is taken from a card while a program's threads use it in every way.
  *
- * Each round: threads that share one open file create, bind, submit, map and read for a moment; then
- * the card is unbound under them. The unbinding must end, every thread must be told ENODEV soon,
- * memory that is mapped must stay readable, and what is closed afterwards must not touch the card.
+ * Each round: threads that share one open file create, bind, submit, map and read for a moment;
+ * then the card is unbound under them. The unbinding must end, every thread must be told ENODEV
+ * soon, mapped memory must stay readable, and what is closed afterwards must not touch the card.
  * Then the card is bound again and must work. Whether something was used after it was freed is for
  * the kernel to say: run it on the debug kernel too.
  *
@@ -55,7 +55,7 @@ static int call(struct shared *s, unsigned long request, void *arg)
 	return 0;
 }
 
-/* Others may be in the way (no address space left, busy); only the end of the card ends a thread. */
+/* Others may be in the way (busy, nothing left); only the end of the card ends a thread. */
 static bool goes_on(struct shared *s, int ret)
 {
 	return ret != -ENODEV && !atomic_load(&s->over);
