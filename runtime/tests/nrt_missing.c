@@ -13,8 +13,6 @@
 
 static void test_missing(void **state)
 {
-	nrt_profile_continuous_options_t *continuous = NULL;
-	nrt_inspect_config_t *inspect = NULL;
 	nrt_model_t *model = NULL;
 	char message[64] = "";
 	void *addr = NULL;
@@ -38,14 +36,68 @@ static void test_missing(void **state)
 	assert_true(strlen(message) > 0);
 	NOT(nrta_cc_prepare(NULL, NULL, NULL, NRT_DTYPE_FLOAT32, NRT_OP_ADD, NRT_CC_ALLREDUCE,
 			    NULL));
-	NOT(nrt_async_sendrecv_init(0));
-	NOT(nrt_async_sendrecv_get_max_num_pending_request(&n));
+	NOT(nrta_cc_schedule(NULL, 0, NULL, NULL));
 	NOT(nrt_debug_client_connect(0, &n));
+	NOT(nrt_debug_client_read_one_event(0, NULL, NULL));
+	NOT(nrt_all_gather(0, 0, 2, 4, message, message));
+}
+
+static void test_sendrecv(void **state)
+{
+	nrt_async_sendrecv_request_t *request = NULL;
+	nrt_async_sendrecv_comm_t *comm = NULL;
+	bool done = false;
+	size_t size = 0;
+	int n = 0;
+
+	NOT(nrt_async_sendrecv_get_max_num_communicators_per_lnc(&n));
+	NOT(nrt_async_sendrecv_get_max_num_pending_request(&n));
+	NOT(nrt_async_sendrecv_init(0));
+	NOT(nrt_async_sendrecv_close(0));
+	NOT(nrt_async_sendrecv_connect("127.0.0.1", 0, 0, &comm));
+	NOT(nrt_async_sendrecv_accept("127.0.0.1", 0, 0, &comm));
+	NOT(nrt_async_sendrecv_test_comm(comm, &done));
+	NOT(nrt_async_sendrecv_send_tensor(NULL, 0, 0, comm, &request));
+	NOT(nrt_async_sendrecv_recv_tensor(NULL, 0, 0, comm, &request));
+	NOT(nrt_async_sendrecv_test_request(request, &done, &size));
+	NOT(nrt_async_sendrecv_flush(0));
+	assert_null(comm);
+	assert_null(request);
+	assert_false(done);
+}
+
+static void test_profiles(void **state)
+{
+	nrt_profile_continuous_options_t *continuous = NULL;
+	nrt_inspect_config_t *inspect = NULL;
+	const char **types = NULL;
+	size_t n = 0;
+
 	NOT(nrt_profile_continuous_options_allocate(&continuous));
+	NOT(nrt_profile_continuous_options_set_output_dir(continuous, "."));
+	NOT(nrt_profile_continuous_start(continuous));
+	NOT(nrt_profile_continuous_save(0, continuous));
+	NOT(nrt_profile_continuous_stop());
+	NOT(nrt_profile_continuous_options_free(continuous));
 	assert_null(continuous);
 	NOT(nrt_inspect_config_allocate(&inspect));
-	assert_null(inspect);
+	NOT(nrt_inspect_config_set_defaults(inspect));
+	NOT(nrt_inspect_config_set_session_id(inspect, 1));
+	NOT(nrt_inspect_config_set_output_dir(inspect, "."));
+	NOT(nrt_inspect_config_set_sys_trace_max_events_per_nc(inspect, 1));
+	NOT(nrt_inspect_config_set_capture_enabled_for_nc(inspect, 0, true));
+	NOT(nrt_inspect_config_set_capture_enabled_for_event_type_string(inspect, "x", true));
+	NOT(nrt_inspect_config_set_enable_inspect(inspect, true));
+	NOT(nrt_inspect_config_set_enable_inspect_on_fail(inspect, true));
+	NOT(nrt_inspect_config_set_activity(inspect, "all", true));
+	NOT(nrt_inspect_config_get_all_activity_types(&types, &n));
+	NOT(nrt_inspect_config_get_enabled_activity_types(inspect, &types, &n));
+	NOT(nrt_inspect_begin_with_options(inspect));
 	NOT(nrt_inspect_begin());
+	NOT(nrt_inspect_stop());
+	NOT(nrt_inspect_config_free(inspect));
+	assert_null(inspect);
+	assert_null(types);
 }
 
 static void test_one_participant(void **state)
@@ -65,6 +117,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_sendrecv),
+		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_one_participant),
 	};
 
