@@ -166,38 +166,48 @@ bool axon_wide(const struct axon_operand *o)
 	return false;
 }
 
+/* Neighbours get a loop of their own, which the compiler can turn into vectors. */
 #define INT_LOAD(type)									\
-	for (size_t i = 0; i < n; i++, src += step) {					\
-		type x;									\
-											\
-		memcpy(&x, src, sizeof(x));						\
-		dst[i] = (uint32_t)x;							\
-	}										\
-	break
+	do {										\
+		if (step == (ptrdiff_t)sizeof(type))					\
+			for (size_t i = 0; i < n; i++)					\
+				dst[i] = (uint32_t)((const type *)src)[i];		\
+		else									\
+			for (size_t i = 0; i < n; i++, src += step)			\
+				dst[i] = (uint32_t)*(const type *)src;			\
+	} while (0)
 
+/* Operands of engines are aligned to their elements. */
 void axon_int_load(unsigned int dtype, uint32_t *dst, const uint8_t *src, ptrdiff_t step, size_t n)
 {
 	switch (dtype) {
 	case AXON_DTYPE_INT8:
 		INT_LOAD(int8_t);
+		break;
 	case AXON_DTYPE_UINT8:
 		INT_LOAD(uint8_t);
+		break;
 	case AXON_DTYPE_INT16:
 		INT_LOAD(int16_t);
+		break;
 	case AXON_DTYPE_UINT16:
 		INT_LOAD(uint16_t);
+		break;
 	default:
 		INT_LOAD(uint32_t);
+		break;
 	}
 }
 
 #define INT_STORE(type)									\
-	for (size_t i = 0; i < n; i++, dst += step) {					\
-		type x = (type)src[i];							\
-											\
-		memcpy(dst, &x, sizeof(x));						\
-	}										\
-	break
+	do {										\
+		if (step == (ptrdiff_t)sizeof(type))					\
+			for (size_t i = 0; i < n; i++)					\
+				((type *)dst)[i] = (type)src[i];			\
+		else									\
+			for (size_t i = 0; i < n; i++, dst += step)			\
+				*(type *)dst = (type)src[i];				\
+	} while (0)
 
 void axon_int_store(unsigned int dtype, uint8_t *dst, ptrdiff_t step, const uint32_t *src,
 		    size_t n)
@@ -205,21 +215,26 @@ void axon_int_store(unsigned int dtype, uint8_t *dst, ptrdiff_t step, const uint
 	switch (axon_engine_esz[dtype]) {
 	case 1:
 		INT_STORE(uint8_t);
+		break;
 	case 2:
 		INT_STORE(uint16_t);
+		break;
 	default:
 		INT_STORE(uint32_t);
+		break;
 	}
 }
 
+/* Not typed pointers: ends of a DMA transfer lie at any byte. */
 #define RAW_COPY(type)									\
-	for (size_t i = 0; i < n; i++, dst += dstep, src += sstep) {			\
-		type x;									\
+	do {										\
+		for (size_t i = 0; i < n; i++, dst += dstep, src += sstep) {		\
+			type x;								\
 											\
-		memcpy(&x, src, sizeof(x));						\
-		memcpy(dst, &x, sizeof(x));						\
-	}										\
-	break
+			memcpy(&x, src, sizeof(x));					\
+			memcpy(dst, &x, sizeof(x));					\
+		}									\
+	} while (0)
 
 void axon_raw_copy(unsigned int esz, uint8_t *dst, ptrdiff_t dstep, const uint8_t *src,
 		   ptrdiff_t sstep, size_t n)
@@ -231,11 +246,34 @@ void axon_raw_copy(unsigned int esz, uint8_t *dst, ptrdiff_t dstep, const uint8_
 	switch (esz) {
 	case 1:
 		RAW_COPY(uint8_t);
+		break;
 	case 2:
 		RAW_COPY(uint16_t);
+		break;
 	case 4:
 		RAW_COPY(uint32_t);
+		break;
 	default:
 		RAW_COPY(uint64_t);
+		break;
+	}
+}
+
+void axon_raw_fill(unsigned int esz, uint8_t *dst, ptrdiff_t step, uint32_t val, size_t n)
+{
+	uint32_t block[AXON_CHUNK];
+
+	if (step != (ptrdiff_t)esz || n < 64) {
+		axon_raw_copy(esz, dst, step, (const uint8_t *)&val, 0, n);
+		return;
+	}
+	for (size_t k = 0; k < AXON_CHUNK; k++)
+		block[k] = esz == 1 ? (val & 0xff) * 0x01010101u :
+			esz == 2 ? (val & 0xffff) * 0x00010001u : val;
+	for (n *= esz; n; dst += sizeof(block)) {
+		size_t len = n < sizeof(block) ? n : sizeof(block);
+
+		memcpy(dst, block, len);
+		n -= len;
 	}
 }

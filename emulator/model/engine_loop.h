@@ -124,5 +124,7 @@ void axon_int_store(unsigned int dtype, uint8_t *dst, ptrdiff_t step, const uint
 /* n elements of @esz bytes, bits as they are. */
 void axon_raw_copy(unsigned int esz, uint8_t *dst, ptrdiff_t dstep, const uint8_t *src,
 		   ptrdiff_t sstep, size_t n);
+/* n elements of @esz bytes become the low bytes of @val. */
+void axon_raw_fill(unsigned int esz, uint8_t *dst, ptrdiff_t step, uint32_t val, size_t n);
 
 #endif /* AXON_MODEL_ENGINE_LOOP_H */

@@ -31,22 +31,45 @@ static void select_source(const struct axon_core *c, const struct axon_loop *l, 
 	c->math->store[l->dtype[0]](out, esz, tmp, n);
 }
 
+/* Where they are neighbours every element is written, chosen or as it was: no branch. */
+#define CHOOSE(type)									\
+	do {										\
+		const type *v = (const type *)val;					\
+		type *d = (type *)dst;							\
+											\
+		if (ds == (ptrdiff_t)sizeof(type))					\
+			for (uint32_t k = 0; k < n; k++)				\
+				d[k] = pred[k] ? v[k] : d[k];				\
+		else									\
+			for (uint32_t k = 0; k < n; k++, dst += ds)			\
+				if (pred[k])						\
+					*(type *)dst = v[k];				\
+	} while (0)
+
+static void choose(uint32_t esz, uint8_t *dst, ptrdiff_t ds, const uint32_t *pred,
+		   const uint8_t *val, uint32_t n)
+{
+	if (esz == 1)
+		CHOOSE(uint8_t);
+	else if (esz == 2)
+		CHOOSE(uint16_t);
+	else
+		CHOOSE(uint32_t);
+}
+
 static void select_run(const struct axon_core *c, const struct axon_loop *l)
 {
 	uint32_t esz = axon_engine_esz[l->dtype[0]], run = axon_loop_run(l);
+	uint8_t val[AXON_CHUNK * 4] __attribute__((aligned(64)));
 	uint32_t pred[AXON_CHUNK];
-	uint8_t val[AXON_CHUNK * 4];
 
 	for (uint32_t i = 0; i < run; i += AXON_CHUNK) {
 		uint32_t n = run - i < AXON_CHUNK ? run - i : AXON_CHUNK;
 		ptrdiff_t ds = axon_loop_step(l, 0), ps = axon_loop_step(l, 2);
-		uint8_t *dst = axon_loop_ptr(l, 0) + i * ds;
 
 		axon_int_load(l->dtype[2], pred, axon_loop_ptr(l, 2) + i * ps, ps, n);
 		select_source(c, l, i, n, val);
-		for (uint32_t k = 0; k < n; k++, dst += ds)
-			if (pred[k])
-				memcpy(dst, val + k * esz, esz);
+		choose(esz, axon_loop_ptr(l, 0) + i * ds, ds, pred, val, n);
 	}
 }
 
@@ -90,21 +113,37 @@ static bool pattern_operand(struct axon_loop *l, unsigned int op, const struct a
 	return true;
 }
 
-static bool compare_zero(unsigned int op, int32_t v)
+#define KEEP_IF(cond)									\
+	do {										\
+		for (uint32_t k = 0; k < n; k++) {					\
+			int32_t x = (int32_t)(v + k * step);				\
+											\
+			val[k] = (cond) ? val[k] : fill;				\
+		}									\
+	} while (0)
+
+/* val[k] stays where (@v + k * @step) @op 0, else it becomes @fill. */
+static void keep_if(unsigned int op, float *val, uint32_t v, uint32_t step, float fill, uint32_t n)
 {
 	switch (op) {
 	case AXON_ALU_EQ:
-		return v == 0;
+		KEEP_IF(x == 0);
+		break;
 	case AXON_ALU_NE:
-		return v != 0;
+		KEEP_IF(x != 0);
+		break;
 	case AXON_ALU_GE:
-		return v >= 0;
+		KEEP_IF(x >= 0);
+		break;
 	case AXON_ALU_GT:
-		return v > 0;
+		KEEP_IF(x > 0);
+		break;
 	case AXON_ALU_LE:
-		return v <= 0;
+		KEEP_IF(x <= 0);
+		break;
 	default:
-		return v < 0;
+		KEEP_IF(x < 0);
+		break;
 	}
 }
 
@@ -118,12 +157,9 @@ static void affine_run(const struct axon_core *c, const struct axon_loop *l, uns
 		uint32_t n = run - i < AXON_CHUNK ? run - i : AXON_CHUNK;
 		ptrdiff_t ds = axon_loop_step(l, 0), ss = axon_loop_step(l, 1);
 		uint32_t vs = (uint32_t)axon_loop_step(l, 2);
-		uint32_t v = (uint32_t)l->at[2] + i * vs;
 
 		c->math->load[l->dtype[1]](val, axon_loop_ptr(l, 1) + i * ss, ss, n);
-		for (uint32_t k = 0; k < n; k++, v += vs)
-			if (!compare_zero(op, (int32_t)v))
-				val[k] = fill;
+		keep_if(op, val, (uint32_t)l->at[2] + i * vs, vs, fill, n);
 		c->math->store[l->dtype[0]](axon_loop_ptr(l, 0) + i * ds, ds, val, n);
 	}
 }
@@ -153,43 +189,57 @@ static bool exec_affine(struct axon_core *c, unsigned int engine, const struct a
 	return true;
 }
 
-/* A counted value to an integer type saturates, without going through fp32. */
-static uint32_t saturate(unsigned int dtype, int32_t v)
+/* The range of an integer type. */
+static void limits(unsigned int dtype, int32_t *lo, int32_t *hi)
 {
-	switch (dtype) {
-	case AXON_DTYPE_INT8:
-		return (uint32_t)(v < INT8_MIN ? INT8_MIN : v > INT8_MAX ? INT8_MAX : v);
-	case AXON_DTYPE_UINT8:
-		return v < 0 ? 0 : v > UINT8_MAX ? UINT8_MAX : (uint32_t)v;
-	case AXON_DTYPE_INT16:
-		return (uint32_t)(v < INT16_MIN ? INT16_MIN : v > INT16_MAX ? INT16_MAX : v);
-	case AXON_DTYPE_UINT16:
-		return v < 0 ? 0 : v > UINT16_MAX ? UINT16_MAX : (uint32_t)v;
-	case AXON_DTYPE_UINT32:
-		return v < 0 ? 0 : (uint32_t)v;
-	default:
-		return (uint32_t)v;
+	static const int32_t range[][2] = {
+		[AXON_DTYPE_INT8] = { INT8_MIN, INT8_MAX },
+		[AXON_DTYPE_UINT8] = { 0, UINT8_MAX },
+		[AXON_DTYPE_INT16] = { INT16_MIN, INT16_MAX },
+		[AXON_DTYPE_UINT16] = { 0, UINT16_MAX },
+		[AXON_DTYPE_INT32] = { INT32_MIN, INT32_MAX },
+		[AXON_DTYPE_UINT32] = { 0, INT32_MAX },
+	};
+
+	*lo = range[dtype][0];
+	*hi = range[dtype][1];
+}
+
+/* Counted values to an integer type saturate, without going through fp32. */
+static void iota_ints(unsigned int dtype, uint8_t *dst, ptrdiff_t ds, uint32_t v, uint32_t vs,
+		      uint32_t n)
+{
+	uint32_t val[AXON_CHUNK];
+	int32_t lo, hi;
+
+	limits(dtype, &lo, &hi);
+	for (uint32_t k = 0; k < n; k++) {
+		int32_t x = (int32_t)(v + k * vs);
+
+		val[k] = (uint32_t)(x < lo ? lo : x > hi ? hi : x);
 	}
+	axon_int_store(dtype, dst, ds, val, n);
 }
 
 static void iota_run(const struct axon_core *c, const struct axon_loop *l)
 {
 	uint32_t run = axon_loop_run(l), vs = (uint32_t)axon_loop_step(l, 1);
-	uint32_t v = (uint32_t)l->at[1];
-	uint8_t *dst = axon_loop_ptr(l, 0);
 	ptrdiff_t ds = axon_loop_step(l, 0);
 	unsigned int dtype = l->dtype[0];
 
-	for (uint32_t i = 0; i < run; i++, v += vs, dst += ds) {
+	for (uint32_t i = 0; i < run; i += AXON_CHUNK) {
+		uint32_t n = run - i < AXON_CHUNK ? run - i : AXON_CHUNK;
+		uint32_t v = (uint32_t)l->at[1] + i * vs;
+		uint8_t *dst = axon_loop_ptr(l, 0) + i * ds;
+		float val[AXON_CHUNK];
+
 		if (axon_is_int(dtype)) {
-			uint32_t x = saturate(dtype, (int32_t)v);
-
-			axon_int_store(dtype, dst, ds, &x, 1);
-		} else {
-			float x = (float)(int32_t)v;
-
-			c->math->store[dtype](dst, ds, &x, 1);
+			iota_ints(dtype, dst, ds, v, vs, n);
+			continue;
 		}
+		for (uint32_t k = 0; k < n; k++)
+			val[k] = (float)(int32_t)(v + k * vs);
+		c->math->store[dtype](dst, ds, val, n);
 	}
 }
 
@@ -265,7 +315,18 @@ static bool exec_max8(struct axon_core *c, unsigned int engine, const struct axo
 
 static uint32_t find(const float *src, uint32_t n, uint32_t from, float v)
 {
-	for (uint32_t i = from; i < n; i++)
+	uint32_t i = from;
+
+	/* Sixteen at a time without a branch between them. */
+	for (; n - i >= 16; i += 16) {
+		uint32_t any = 0;
+
+		for (uint32_t k = 0; k < 16; k++)
+			any |= src[i + k] == v;
+		if (any)
+			break;
+	}
+	for (; i < n; i++)
 		if (src[i] == v)
 			return i;
 	return NOT_FOUND;

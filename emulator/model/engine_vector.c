@@ -343,21 +343,97 @@ static bool exec_memset(struct axon_core *c, unsigned int engine, const struct a
 	set_cost(step, engine, &o, 1, 1);
 	axon_loop_make(&l, &o, 1);
 	do
-		axon_raw_copy(o.esz, axon_loop_ptr(&l, 0), axon_loop_step(&l, 0),
-			      (const uint8_t *)&inst->imm[0], 0, axon_loop_run(&l));
+		axon_raw_fill(o.esz, axon_loop_ptr(&l, 0), axon_loop_step(&l, 0), inst->imm[0],
+			      axon_loop_run(&l));
 	while (axon_loop_next(&l, idx));
 	return true;
 }
 
 /* ---- reductions ---- */
 
+#define FEW	16u	/* elements whose reduction is a tree and nothing before it */
+
+/* Distances of the elements that @w reaches from the first one. */
+static void walk_offsets(const struct axon_walk *w, ptrdiff_t *off)
+{
+	uint32_t i[4] = { 0 }, n = 0;
+	int a;
+
+	do {
+		off[n] = 0;
+		for (unsigned int k = 0; k < w->axes; k++)
+			off[n] += (ptrdiff_t)w->step[k] * i[k];
+		n++;
+		for (a = (int)w->axes - 1; a >= 0 && ++i[a] == w->count[a]; a--)
+			i[a] = 0;
+	} while (a >= 0);
+}
+
+/*
+ * Sums (or the like) of fewer than FEW elements: lanes are results. @o[1] has only the axes that
+ * stay; element j of a sum is @off[j] away.
+ */
+static void reduce_few(const struct axon_core *c, unsigned int op, const struct axon_operand *o,
+		       const ptrdiff_t *off, uint32_t few)
+{
+	float part[FEW][AXON_CHUNK / 4] __attribute__((aligned(64)));
+	uint32_t idx[AXON_LOOP_AXES] = { 0 }, most = AXON_CHUNK / 4;
+	struct axon_loop l;
+
+	axon_loop_make(&l, o, 2);
+	do {
+		ptrdiff_t ds = axon_loop_step(&l, 0), ss = axon_loop_step(&l, 1);
+
+		for (uint32_t i = 0, run = axon_loop_run(&l); i < run; i += most) {
+			uint32_t n = run - i < most ? run - i : most;
+			const uint8_t *src = axon_loop_ptr(&l, 1) + i * ss;
+
+			for (uint32_t j = 0; j < few; j++)
+				c->math->load[l.dtype[1]](part[j], src + off[j], ss, n);
+			if (few == 1 && op < AXON_ALU_MAX)
+				c->math->act[AXON_ACT_COPY](part[0], part[0], n);
+			for (uint32_t w = FEW / 2; w; w >>= 1)
+				for (uint32_t j = 0; j < w && j + w < few; j++)
+					c->math->bin[op](part[j], part[j], part[j + w], n, 0);
+			c->math->store[l.dtype[0]](axon_loop_ptr(&l, 0) + i * ds, ds, part[0], n);
+		}
+	} while (axon_loop_next(&l, idx));
+}
+
+/* Longer sums: one after the other, lanes are the partial sums. */
+static void reduce_many(const struct axon_core *c, unsigned int op, const struct axon_operand *o,
+			const struct axon_walk *w, unsigned int keep)
+{
+	uint32_t i[4] = { 0 };
+
+	for (uint32_t n = 0; n < o[0].elems; n++) {
+		ptrdiff_t src = 0, dst = 0;
+		float out[AXON_PARTITIONS];
+
+		for (unsigned int a = 0; a < keep; a++) {
+			src += (ptrdiff_t)o[1].step[a] * i[a];
+			dst += (ptrdiff_t)o[0].step[a] * i[a];
+		}
+		for (uint32_t p = 0; p < o[0].nparts; p++)
+			out[p] = c->math->reduce(op,
+				axon_walk_view(c, w, o[1].dtype, o[1].ptr + src + p * o[1].pitch,
+					       c->row), o[1].elems / o[0].elems);
+		c->math->store[o[0].dtype](o[0].ptr + dst, o[0].pitch, out, o[0].nparts);
+		for (int a = (int)keep - 1; a >= 0; a--) {
+			if (++i[a] < o[0].count[a])
+				break;
+			i[a] = 0;
+		}
+	}
+}
+
 static bool exec_reduce(struct axon_core *c, unsigned int engine, const struct axon_inst *inst,
 			struct axon_step *step)
 {
 	unsigned int keep = 4 - inst->op1;
 	struct axon_operand o[2];
+	ptrdiff_t off[FEW];
 	struct axon_walk w;
-	uint32_t i[4] = { 0 };
 
 	if (inst->op1 - 1u > 3 || !axon_is_reduction(inst->op0) ||
 	    !axon_operand_write(c, &inst->ap[0], &o[0]) ||
@@ -368,25 +444,14 @@ static bool exec_reduce(struct axon_core *c, unsigned int engine, const struct a
 			return false;
 	set_cost(step, engine, o, 2, 1);
 	axon_walk_make(&w, &o[1], keep);
-	for (uint32_t n = 0; n < o[0].elems; n++) {
-		ptrdiff_t src = 0, dst = 0;
-		float out[AXON_PARTITIONS];
-
-		for (unsigned int a = 0; a < keep; a++) {
-			src += (ptrdiff_t)o[1].step[a] * i[a];
-			dst += (ptrdiff_t)o[0].step[a] * i[a];
-		}
-		for (uint32_t p = 0; p < o[0].nparts; p++)
-			out[p] = c->math->reduce(inst->op0,
-				axon_walk_view(c, &w, o[1].dtype, o[1].ptr + src + p * o[1].pitch,
-					       c->row), o[1].elems / o[0].elems);
-		c->math->store[o[0].dtype](o[0].ptr + dst, o[0].pitch, out, o[0].nparts);
-		for (int a = (int)keep - 1; a >= 0; a--) {
-			if (++i[a] < o[0].count[a])
-				break;
-			i[a] = 0;
-		}
+	if (o[1].elems / o[0].elems >= FEW) {
+		reduce_many(c, inst->op0, o, &w, keep);
+		return true;
 	}
+	walk_offsets(&w, off);
+	for (unsigned int a = keep; a < 4; a++)
+		o[1].count[a] = 1;
+	reduce_few(c, inst->op0, o, off, o[1].elems / o[0].elems);
 	return true;
 }
 

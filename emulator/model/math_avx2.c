@@ -57,6 +57,7 @@ static inline VI v_ori(VI a, VI b) { return _mm256_or_si256(a, b); }
 static inline VI v_sll(VI a, int n) { return _mm256_slli_epi32(a, n); }
 static inline VI v_sra(VI a, int n) { return _mm256_srai_epi32(a, n); }
 static inline VF v_cvt(VI a) { return _mm256_cvtepi32_ps(a); }
+static inline VI v_rint(VF a) { return _mm256_cvtps_epi32(a); }
 
 static inline VF v_load_bf16(const uint8_t *p)
 {

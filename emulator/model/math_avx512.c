@@ -57,6 +57,7 @@ static inline VI v_ori(VI a, VI b) { return _mm512_or_si512(a, b); }
 static inline VI v_sll(VI a, unsigned int n) { return _mm512_slli_epi32(a, n); }
 static inline VI v_sra(VI a, unsigned int n) { return _mm512_srai_epi32(a, n); }
 static inline VF v_cvt(VI a) { return _mm512_cvtepi32_ps(a); }
+static inline VI v_rint(VF a) { return _mm512_cvtps_epi32(a); }
 
 static inline VF v_load_bf16(const uint8_t *p)
 {

@@ -194,18 +194,4 @@ static inline int64_t axon_rint(float f)
 #endif
 }
 
-/* To an integer of the range lo..hi, saturating, NaN gives 0. */
-static inline int64_t axon_f32_to_int(float f, int64_t lo, int64_t hi)
-{
-	if (f != f)
-		return 0;
-	if (f >= 4294967296.0f)
-		return hi;
-	if (f <= -4294967296.0f)
-		return lo;
-	int64_t v = axon_rint(f);
-
-	return v < lo ? lo : v > hi ? hi : v;
-}
-
 #endif /* AXON_MODEL_MATH_OPS_H */

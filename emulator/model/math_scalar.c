@@ -43,6 +43,7 @@ static inline VI v_ori(VI a, VI b) { return a | b; }
 static inline VI v_sll(VI a, int n) { return (int32_t)((uint32_t)a << n); }
 static inline VI v_sra(VI a, int n) { return a >> n; }
 static inline VF v_cvt(VI a) { return (float)a; }
+static inline VI v_rint(VF a) { return (int32_t)axon_rint(a); }
 
 static inline VF v_sqrt(VF x)
 {

@@ -306,26 +306,38 @@ static float reduce(unsigned int op, const float *src, size_t n)
 
 /* ---- conversions ---- */
 
+/* Neighbours get a loop of their own, which the compiler can turn into vectors. */
+#define EACH(n, type, p, step, body)							\
+	do {										\
+		if ((step) == (ptrdiff_t)sizeof(type)) {				\
+			for (size_t i = 0; i < (n); i++, (p) += sizeof(type))		\
+				body							\
+		} else {								\
+			for (size_t i = 0; i < (n); i++, (p) += (step))			\
+				body							\
+		}									\
+	} while (0)
+
 #define LOAD_LOOP(name, type, expr)							\
 static void name(float *dst, const uint8_t *src, ptrdiff_t step, size_t n)		\
 {											\
-	for (size_t i = 0; i < n; i++, src += step) {					\
+	EACH(n, type, src, step, {							\
 		type x;									\
 											\
 		memcpy(&x, src, sizeof(x));						\
 		dst[i] = expr;								\
-	}										\
+	});										\
 }
 
 #define STORE_LOOP(name, type, expr)							\
 static void name(uint8_t *dst, ptrdiff_t step, const float *src, size_t n)		\
 {											\
-	for (size_t i = 0; i < n; i++, dst += step) {					\
+	EACH(n, type, dst, step, {							\
 		float x = src[i];							\
 		type y = (type)(expr);							\
 											\
 		memcpy(dst, &y, sizeof(y));						\
-	}										\
+	});										\
 }
 
 LOAD_LOOP(load_i8, int8_t, (float)x)
@@ -337,15 +349,63 @@ LOAD_LOOP(load_u32, uint32_t, (float)x)
 LOAD_LOOP(load_bf16_strided, uint16_t, axon_bf16_to_f32(x))
 LOAD_LOOP(load_f16_strided, uint16_t, axon_f16_to_f32(x))
 LOAD_LOOP(load_f32_strided, uint32_t, axon_f32(x))
-STORE_LOOP(store_i8, int8_t, axon_f32_to_int(x, INT8_MIN, INT8_MAX))
-STORE_LOOP(store_u8, uint8_t, axon_f32_to_int(x, 0, UINT8_MAX))
-STORE_LOOP(store_i16, int16_t, axon_f32_to_int(x, INT16_MIN, INT16_MAX))
-STORE_LOOP(store_u16, uint16_t, axon_f32_to_int(x, 0, UINT16_MAX))
-STORE_LOOP(store_i32, int32_t, axon_f32_to_int(x, INT32_MIN, INT32_MAX))
-STORE_LOOP(store_u32, uint32_t, axon_f32_to_int(x, 0, UINT32_MAX))
 STORE_LOOP(store_bf16_strided, uint16_t, axon_f32_to_bf16(x))
 STORE_LOOP(store_f16_strided, uint16_t, axon_f32_to_f16(x))
 STORE_LOOP(store_f32_strided, uint32_t, axon_bits(x))
+
+/* To integers: nearest even, saturating, NaN gives 0. @lo and @hi are fp32 numbers. */
+static inline VI v_narrow(VF x, float lo, float hi)
+{
+	return v_rint(v_clamp(v_sel(v_eq(x, x), x, v_set1(0.0f)), lo, hi));
+}
+
+static inline VI v_seli(VM m, VI a, VI b)
+{
+	return v_as_i(v_sel(m, v_as_f(a), v_as_f(b)));
+}
+
+/* 2^31 - 1 is no fp32: what is above is put in afterwards. */
+static inline VI v_to_i32(VF x)
+{
+	return v_seli(v_ge(x, v_set1(0x1p31f)), v_set1i(INT32_MAX),
+		      v_narrow(x, -0x1p31f, 0x1.fffffep30f));
+}
+
+/* Below 2^31 as above, from there on less 2^31 (exact), above 2^32 all ones. */
+static inline VI v_to_u32(VF x)
+{
+	const VF half = v_set1(0x1p31f);
+	VI low = v_narrow(x, 0.0f, 0x1.fffffep30f);
+	VI high = v_addi(v_narrow(v_sub(x, half), 0.0f, 0x1.fffffep30f), v_set1i(INT32_MIN));
+
+	high = v_seli(v_ge(x, v_set1(0x1p32f)), v_set1i(-1), high);
+	return v_seli(v_ge(x, half), high, low);
+}
+
+#define STORE_INT(name, type, expr)							\
+static void name(uint8_t *dst, ptrdiff_t step, const float *src, size_t n)		\
+{											\
+	float tmp[W];									\
+											\
+	for (size_t done = 0; done < n; done += W) {					\
+		size_t k = n - done < W ? n - done : W;					\
+		VF x = k == W ? v_load(src + done) : v_loadn(src + done, k);		\
+											\
+		v_store(tmp, v_as_f(expr));						\
+		EACH(k, type, dst, step, {						\
+			type y = (type)axon_bits(tmp[i]);				\
+											\
+			memcpy(dst, &y, sizeof(y));					\
+		});									\
+	}										\
+}
+
+STORE_INT(store_i8, uint8_t, v_narrow(x, INT8_MIN, INT8_MAX))
+STORE_INT(store_u8, uint8_t, v_narrow(x, 0, UINT8_MAX))
+STORE_INT(store_i16, uint16_t, v_narrow(x, INT16_MIN, INT16_MAX))
+STORE_INT(store_u16, uint16_t, v_narrow(x, 0, UINT16_MAX))
+STORE_INT(store_i32, uint32_t, v_to_i32(x))
+STORE_INT(store_u32, uint32_t, v_to_u32(x))
 
 static void load_f32(float *dst, const uint8_t *src, ptrdiff_t step, size_t n)
 {

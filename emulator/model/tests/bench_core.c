@@ -176,6 +176,52 @@ static void smalls(struct fx *f)
 		i.ap[0].count[3] = 8; i; }));
 }
 
+/* The largest there are: how long axon_core_run() may overstay its deadline. */
+static void longest(struct fx *f)
+{
+	const unsigned int u8 = AXON_DTYPE_UINT8, b = AXON_DTYPE_BFLOAT16;
+	struct axon_inst i;
+
+#define LONGEST(name, engine, op, dtype, change) do {					\
+		i = two(op, 128, 65535, dtype);						\
+		i.ap[1].offset = 65536;							\
+		if (i.ap[2].nparts)							\
+			i.ap[2].offset = 131072 - 2;					\
+		change;									\
+		printf("%-52s %8.2f ms\n", name, 1e3 * time_of(f, engine, i, 1));	\
+	} while (0)
+	LONGEST("COPY [128,65535] bf16 to uint8", 1, AXON_OP_COPY, u8, i.ap[1].dtype = b);
+	LONGEST("TENSOR_TENSOR xor [128,65535] uint8", 1, AXON_OP_TENSOR_TENSOR, u8,
+		i.op0 = AXON_ALU_XOR);
+	LONGEST("TENSOR_TENSOR / [128,65535] uint8", 1, AXON_OP_TENSOR_TENSOR, u8,
+		i.op0 = AXON_ALU_DIVIDE);
+	LONGEST("ACTIVATION gelu [128,65535] uint8", 2, AXON_OP_ACTIVATION, u8,
+		i.op0 = AXON_ACT_GELU_TANH);
+	LONGEST("SELECT [128,65535] uint8", 1, AXON_OP_SELECT, u8, i.ap[2] = i.ap[1]);
+	LONGEST("IOTA [128,65535] uint8", 3, AXON_OP_IOTA, u8,
+		memset(&i.ap[1], 0, sizeof(i.ap[1])); i.ap[1].step[3] = 1);
+	LONGEST("AFFINE_SELECT [128,65535] uint8", 3, AXON_OP_AFFINE_SELECT, u8,
+		i.op0 = AXON_ALU_GE; i.ap[2].step[3] = -1);
+	LONGEST("TENSOR_REDUCE [128,65535] of 1 uint8", 1, AXON_OP_TENSOR_REDUCE, u8,
+		i.op0 = AXON_ALU_ADD; i.op1 = 1; i.ap[0].count[0] = 65535; i.ap[0].count[3] = 1;
+		i.ap[0].step[0] = 1; i.ap[1].count[0] = 65535; i.ap[1].count[3] = 1;
+		i.ap[1].step[0] = 1);
+	LONGEST("TENSOR_REDUCE [128,4095] of 16 uint8", 1, AXON_OP_TENSOR_REDUCE, u8,
+		i.op0 = AXON_ALU_ADD; i.op1 = 1; i.ap[0].count[0] = 4095; i.ap[0].count[3] = 1;
+		i.ap[0].step[0] = 1; i.ap[1].count[0] = 4095; i.ap[1].count[3] = 16;
+		i.ap[1].step[0] = 16);
+	for (unsigned int p = 0; p < 128; p++)
+		for (unsigned int k = 0; k < 16384; k++)
+			fx_set_f32(f, 0, p, 65536 + 4 * k, (float)k);
+	LONGEST("MAX8 [128,16384] ascending", 1, AXON_OP_MAX8, AXON_DTYPE_FLOAT32,
+		i.ap[0].count[3] = 8; i.ap[1].count[3] = 16384);
+	LONGEST("FIND_INDEX8 [128,16384], none found", 1, AXON_OP_FIND_INDEX8,
+		AXON_DTYPE_FLOAT32, i.ap[2] = i.ap[1]; i.ap[2].count[3] = 16384;
+		i.ap[0].dtype = AXON_DTYPE_UINT32; i.ap[1] = i.ap[2]; i.ap[1].count[3] = 8;
+		i.ap[1].offset = 190000; i.ap[0].count[3] = 8);
+#undef LONGEST
+}
+
 static void transfer(struct fx *f, const char *name, struct axon_dma_desc d, double bytes)
 {
 	double s = time_of(f, 4, fx_dma(0, d), 200);
@@ -328,6 +374,7 @@ int main(int argc, char **argv)
 	gemm(f);
 	smalls(f);
 	transfers(f);
+	longest(f);
 	fx_free(f);
 	return 0;
 }

@@ -238,6 +238,43 @@ static void test_conversions(void **state)
 		}
 }
 
+/* To integers: halves, the ends of each range and beyond, NaN, anything. */
+static void test_to_integers(void **state)
+{
+	static const float ends[] = { 127, 128, 255, 256, 32767, 32768, 65535, 65536, 0x1p24f,
+				      0x1p31f, 0x1p32f, 0x1p33f, INFINITY, NAN, 0 };
+	const struct axon_math *m;
+	static float in[4096];
+	static uint8_t out[4096 * 4];
+	uint64_t s = 77;
+
+	(void)state;
+	for (int i = 0; i < 4096; i++) {
+		float v = ends[i % 15];
+		uint32_t bits = (uint32_t)fx_rand(&s);
+
+		for (uint32_t k = fx_below(&s, 4); k; k--)
+			v = nextafterf(v, 0);
+		in[i] = (fx_below(&s, 2) ? -1 : 1) * (v + (float)(int)fx_below(&s, 5) / 4 - 0.5f);
+		if (!fx_below(&s, 3))
+			memcpy(&in[i], &bits, 4);
+	}
+	for (unsigned int v = 0; (m = axon_math_variant(v)); v++)
+		for (unsigned int t = 4; t < sizeof(ref_dtypes); t++) {
+			uint32_t esz = axon_dtype_size(ref_dtypes[t]);
+
+			m->store[ref_dtypes[t]](out, (ptrdiff_t)esz, in, 4093);
+			for (unsigned int i = 0; i < 4093; i++) {
+				uint8_t want[8];
+
+				ref_encode(ref_dtypes[t], want, in[i]);
+				if (memcmp(want, out + i * esz, esz))
+					fail_msg("%s: %a to type %u", m->name, in[i],
+						 ref_dtypes[t]);
+			}
+		}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +283,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_special_values),
 		cmocka_unit_test(test_same_bits),
 		cmocka_unit_test(test_conversions),
+		cmocka_unit_test(test_to_integers),
 	};
 
 	verbose = argc > 1 && !strcmp(argv[1], "-v");
