@@ -262,9 +262,10 @@ void axon_raw_copy(unsigned int esz, uint8_t *dst, ptrdiff_t dstep, const uint8_
 void axon_raw_fill(unsigned int esz, uint8_t *dst, ptrdiff_t step, uint32_t val, size_t n)
 {
 	uint32_t block[AXON_CHUNK];
+	uint64_t wide = val;
 
 	if (step != (ptrdiff_t)esz || n < 64) {
-		axon_raw_copy(esz, dst, step, (const uint8_t *)&val, 0, n);
+		axon_raw_copy(esz, dst, step, (const uint8_t *)&wide, 0, n);
 		return;
 	}
 	for (size_t k = 0; k < AXON_CHUNK; k++)
