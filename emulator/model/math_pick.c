@@ -5,7 +5,16 @@
 #include "math_ops.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <xmmintrin.h>
+
+/* __builtin_cpu_supports() does not know it in every compiler. */
+static int has_f16c(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
+}
 #endif
 
 const struct axon_math *axon_math_variant(unsigned int i)
@@ -16,7 +25,7 @@ const struct axon_math *axon_math_variant(unsigned int i)
 #if defined(__x86_64__)
 	__builtin_cpu_init();
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-	    __builtin_cpu_supports("f16c"))
+	    has_f16c())
 		have[n++] = &axon_math_avx2;
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))

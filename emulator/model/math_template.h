@@ -8,6 +8,13 @@
  * lanes, and nothing may be contracted (-ffp-contract=off).
  */
 
+/* Loops over registers: unrolled or the registers are memory. */
+#if defined(__clang__)
+#define UNROLL	_Pragma("clang loop unroll(full)")
+#else
+#define UNROLL	_Pragma("GCC unroll 16")
+#endif
+
 /* ---- elementwise, two operands ---- */
 
 static inline VF v_canon(VF x)
@@ -460,9 +467,9 @@ mm_block(const int rows, const int cols, const struct axon_mm *mm, const float *
 	VF acc[MM_ROWS][MM_COLS];
 	const float *pa = a, *pb = b;
 
-#pragma GCC unroll 16
+	UNROLL
 	for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+		UNROLL
 		for (int v = 0; v < cols; v++)
 			acc[r][v] = !mm->accumulate ? v_set1(0.0f) :
 				tail && v == cols - 1 ? v_loadn(c + r * mm->ldc + v * W, tail) :
@@ -470,22 +477,22 @@ mm_block(const int rows, const int cols, const struct axon_mm *mm, const float *
 	for (uint32_t k = 0; k < mm->k; k++, pa += mm->lda, pb += mm->ldb) {
 		VF y[MM_COLS];
 
-#pragma GCC unroll 4
+		UNROLL
 		for (int v = 0; v < cols; v++)
 			y[v] = tail && v == cols - 1 ? v_loadn(pb + v * W, tail) :
 				v_load(pb + v * W);
-#pragma GCC unroll 16
+		UNROLL
 		for (int r = 0; r < rows; r++) {
 			VF x = v_set1(pa[r]);
 
-#pragma GCC unroll 4
+			UNROLL
 			for (int v = 0; v < cols; v++)
 				acc[r][v] = v_fma(x, y[v], acc[r][v]);
 		}
 	}
-#pragma GCC unroll 16
+	UNROLL
 	for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+		UNROLL
 		for (int v = 0; v < cols; v++) {
 			VF x = v_canon(acc[r][v]);
 
@@ -579,24 +586,24 @@ mv_block(const int dtype, const int vecs, const int cols, const struct axon_mv *
 	float *c = mv->c + n * mv->ldc + m;
 	VF acc[2 * MV_VECS][MV_COLS];
 
-#pragma GCC unroll 8
+	UNROLL
 	for (int v = 0; v < vecs; v++)
-#pragma GCC unroll 8
+		UNROLL
 		for (int j = 0; j < cols; j++)
 			acc[v][j] = v_load(c + j * mv->ldc + v * W);
 	for (uint32_t k = 0; k < mv->k; k++, pa += mv->lda, px++) {
-#pragma GCC unroll 8
+		UNROLL
 		for (int v = 0; v < vecs; v++) {
 			VF x = mv_row(dtype, pa + v * W * esz, !tail || v < vecs - 1, tail);
 
-#pragma GCC unroll 8
+			UNROLL
 			for (int j = 0; j < cols; j++)
 				acc[v][j] = v_fma(x, v_set1(px[j * mv->ldx]), acc[v][j]);
 		}
 	}
-#pragma GCC unroll 8
+	UNROLL
 	for (int v = 0; v < vecs; v++)
-#pragma GCC unroll 8
+		UNROLL
 		for (int j = 0; j < cols; j++)
 			v_store(c + j * mv->ldc + v * W, v_canon(acc[v][j]));
 }

@@ -30,10 +30,47 @@ static inline uint8_t *ref_at(struct fx *f, const struct axon_ap *ap, unsigned i
 	return fx_chip(f, ap->space, ap->part + p, (uint32_t)off);
 }
 
+static inline float ref_from_f16(uint16_t h)
+{
+	float sign = h & 0x8000 ? -1.0f : 1.0f;
+	uint32_t bits = (uint32_t)(h & 0x8000) << 16 | 0x7fc00000 | (uint32_t)(h & 0x3ff) << 13;
+	int exp = h >> 10 & 31, man = h & 0x3ff;
+	float f;
+
+	if (exp < 31)
+		return sign * ldexpf((float)(exp ? man + 1024 : man), (exp ? exp : 1) - 25);
+	if (!man)
+		return sign * INFINITY;
+	memcpy(&f, &bits, 4);
+	return f;
+}
+
+/* In units of the last place of the exponent that fits, nearest even by rint(). */
+static inline uint16_t ref_f16(float v)
+{
+	uint32_t u;
+	uint16_t sign;
+	double q;
+	int exp;
+
+	memcpy(&u, &v, 4);
+	sign = (uint16_t)(u >> 16 & 0x8000);
+	if (v != v)
+		return (uint16_t)(sign | 0x7e00 | (u >> 13 & 0x3ff));
+	if (isinf(v))
+		return sign | 0x7c00;
+	frexp(fabs((double)v), &exp);
+	exp = exp - 1 < -14 || v == 0 ? -14 : exp - 1;
+	q = rint(ldexp(fabs((double)v), 10 - exp));
+	/* 2048 units are 1024 of the next exponent; the sum of the fields carries by itself */
+	if (exp > 15 || (exp == 15 && q >= 2048))
+		return sign | 0x7c00;
+	return (uint16_t)(sign | ((exp + 14) * 1024 + (int)q));
+}
+
 static inline float ref_decode(unsigned int dtype, const uint8_t *p)
 {
 	uint32_t u = 0;
-	_Float16 h;
 	float f;
 
 	memcpy(&u, p, axon_dtype_size(dtype));
@@ -54,8 +91,7 @@ static inline float ref_decode(unsigned int dtype, const uint8_t *p)
 		memcpy(&f, &u, 4);
 		return f;
 	case AXON_DTYPE_FLOAT16:
-		memcpy(&h, p, 2);
-		return (float)h;
+		return ref_from_f16((uint16_t)u);
 	default:
 		memcpy(&f, p, 4);
 		return f;
@@ -95,7 +131,6 @@ static inline uint16_t ref_bf16(float v)
 static inline void ref_encode(unsigned int dtype, uint8_t *p, float v)
 {
 	uint16_t b;
-	_Float16 h;
 	int64_t i = 0;
 
 	switch (dtype) {
@@ -122,8 +157,8 @@ static inline void ref_encode(unsigned int dtype, uint8_t *p, float v)
 		memcpy(p, &b, 2);
 		return;
 	case AXON_DTYPE_FLOAT16:
-		h = (_Float16)v;
-		memcpy(p, &h, 2);
+		b = ref_f16(v);
+		memcpy(p, &b, 2);
 		return;
 	default:
 		memcpy(p, &v, 4);
