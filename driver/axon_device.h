@@ -10,6 +10,7 @@
  *	axon_vm.lock		one address space's mappings
  *	dma_resv of one buffer	its pages, its list of mappings
  *	axon_hbm.lock		HBM allocator
+ *	axon_queue.sched_lock	who stops a queue's scheduler
  *	axon_ctx.lock		queues of a context
  *	axon_queue.hw_lock	life of one hardware queue
  *	axon_kas.lock		the kernel's own address space
@@ -18,8 +19,9 @@
  *	axon_queue.lock		(irq) ring indices, jobs in flight
  *	axon_device.hwq_lock, axon_ctx.fault_lock	(irq)
  *
- * Work that ends fences (interrupts, timeouts, kills) takes axon_ctx.lock and what stands below
- * it, but axon_kas.lock; so nothing may be allocated with GFP_KERNEL while one of these is held.
+ * Work that ends fences (interrupts, timeouts, kills) takes axon_queue.sched_lock and what stands
+ * below it, but axon_kas.lock; so nothing may be allocated with GFP_KERNEL while one of these is
+ * held.
  *
  * axon_file.lock is never taken inside drm_dev_enter(): a queue that is destroyed under it while
  * the device is being unplugged waits for the end of the unplug, and that waits for everybody

@@ -592,6 +592,7 @@ static void queue_release(struct kref *ref)
 	struct axon_queue *q = container_of(ref, struct axon_queue, ref);
 
 	axon_ctx_put(q->ctx);
+	mutex_destroy(&q->sched_lock);
 	mutex_destroy(&q->submit_lock);
 	mutex_destroy(&q->hw_lock);
 	kvfree(q->slots);
@@ -648,11 +649,13 @@ static struct axon_queue *queue_new(struct axon_ctx *ctx, struct axon_file *file
 	INIT_LIST_HEAD(&q->vec_link);
 	init_waitqueue_head(&q->idle);
 	init_waitqueue_head(&q->done);
+	mutex_init(&q->sched_lock);
 	mutex_init(&q->submit_lock);
 	mutex_init(&q->hw_lock);
 	spin_lock_init(&q->lock);
 	q->slots = kvcalloc(q->entries, sizeof(*q->slots), GFP_KERNEL_ACCOUNT);
 	if (!q->slots) {
+		mutex_destroy(&q->sched_lock);
 		mutex_destroy(&q->submit_lock);
 		mutex_destroy(&q->hw_lock);
 		kfree(q);

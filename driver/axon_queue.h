@@ -59,6 +59,8 @@ struct axon_inflight {
  * @idle: woken when @pending reaches 0
  * @done: woken when a command has ended or the queue has stopped
  *
+ * @sched_lock: who stops the scheduler: a timeout or the queue's end
+ *
  * @submit_lock: guards @next_seqno and @closing
  * @next_seqno: of the next job
  * @closing: no more jobs
@@ -109,6 +111,8 @@ struct axon_queue {
 	atomic_t pending;
 	wait_queue_head_t idle;
 	wait_queue_head_t done;
+
+	struct mutex sched_lock;	/* who stops the scheduler */
 
 	struct mutex submit_lock;	/* guards @next_seqno, @closing */
 	u64 next_seqno;

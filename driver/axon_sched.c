@@ -91,9 +91,11 @@ static enum drm_gpu_sched_stat sched_timedout_job(struct drm_sched_job *sched_jo
 	struct axon_queue *q = to_axon_job(sched_job)->q;
 	struct drm_gpu_scheduler *sched = sched_job->sched;
 
+	mutex_lock(&q->sched_lock);
 	drm_sched_stop(sched, sched_job);
 	axon_reset_timeout(q);
 	sched_resume(sched);
+	mutex_unlock(&q->sched_lock);
 	return DRM_GPU_SCHED_STAT_NOMINAL;
 }
 
@@ -197,7 +199,16 @@ void axon_sched_detach(struct axon_queue *q)
 	/* let those through that wait for nothing: they get the queue's own error */
 	wait_event_timeout(q->sched->job_scheduled, !spsc_queue_count(&q->entity.job_queue),
 			   HZ / 4);
+	/*
+	 * The scheduler must stand still while the entity is killed: this kernel's
+	 * drm_sched_entity_pop_job() puts an entity that is being killed back into the run queue,
+	 * and two then take jobs from it.
+	 */
+	mutex_lock(&q->sched_lock);
+	drm_sched_wqueue_stop(q->sched);
 	drm_sched_entity_fini(&q->entity);
+	drm_sched_wqueue_start(q->sched);
+	mutex_unlock(&q->sched_lock);
 	/* drm_sched_fini() would forget what is still on its list */
 	wait_event(q->idle, !atomic_read(&q->pending));
 	cancel_delayed_work_sync(&q->sched->work_tdr);

@@ -196,6 +196,51 @@ static void test_kill(void)
 	is(bad, 0, "12 processes killed while they submit");
 }
 
+static int storm(unsigned int seed)
+{
+	struct drm_axon_job jobs[AXON_MAX_JOBS];
+	int node = drv_open(), ret = 0;
+	uint32_t vm, ctx, i, n;
+
+	for (i = 0; i < AXON_MAX_JOBS; i++)
+		jobs[i] = job_nop();
+	if (vm_create(node, &vm) || ctx_create(node, vm, &ctx))
+		return 1;
+	for (i = 0; i < 60 && !ret; i++) {
+		struct drm_axon_queue_create c = {
+			.ctx_id = ctx, .entries = AXON_MIN_RING_ENTRIES,
+		};
+
+		ret = drv_ioctl(node, DRM_IOCTL_AXON_QUEUE_CREATE, &c);
+		for (n = 1 + rand_r(&seed) % 6; n && !ret; n--)
+			ret = submit(node, c.queue_id, jobs, AXON_MAX_JOBS, NULL, 0, NULL);
+		usleep(rand_r(&seed) % 300);
+		if (!ret)
+			ret = queue_destroy(node, c.queue_id);
+	}
+	close(node);
+	return ret != 0;
+}
+
+/*
+ * Queues destroyed with a thousand jobs behind a small ring: the scheduler is in the middle of
+ * taking jobs while its entity is killed, which this kernel's scheduler does not survive by itself.
+ */
+static void test_storm(void)
+{
+	pid_t pid[3];
+	int i, status, bad = 0;
+
+	for (i = 0; i < 3; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			_exit(storm((unsigned int)i + 1));
+	}
+	for (i = 0; i < 3; i++)
+		bad += waitpid(pid[i], &status, 0) != pid[i] || status;
+	is(bad, 0, "180 queues destroyed with jobs behind them");
+}
+
 int main(void)
 {
 	uint64_t before = hbm_used(), after = 0;
@@ -205,6 +250,7 @@ int main(void)
 
 	test_threads();
 	test_kill();
+	test_storm();
 	/* what a killed process held goes when its last job was cleaned up */
 	for (i = 0; i < 100; i++) {
 		after = hbm_used();
