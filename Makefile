@@ -43,7 +43,7 @@ $(BUILD)/meson/build.ninja: meson.build meson_options.txt
 user: setup
 	@$(MAKE) --no-print-directory $(BUILD)/meson/build.ninja
 	@$(NINJA) -C $(BUILD)/meson
-	@$(MESON) install -C $(BUILD)/meson --no-rebuild --only-changed --quiet
+	@env -u DESTDIR $(MESON) install -C $(BUILD)/meson --no-rebuild --only-changed --quiet
 
 module: setup
 	@driver/build.sh $(BUILD)/driver
@@ -72,6 +72,10 @@ install: all
 	$(NINJA) -C $(BUILD)/meson
 	$(MESON) install -C $(BUILD)/meson --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
 	$(MESON) setup --reconfigure $(BUILD)/meson --prefix=$(BUILD) --libdir=lib >/dev/null
+	install -D -m 644 driver/70-axon.rules $(DESTDIR)/usr/lib/udev/rules.d/70-axon.rules
+	install -D -m 644 $(BUILD)/lib/firmware/axon/axon-fw.bin $(DESTDIR)/lib/firmware/axon/axon-fw.bin
+	install -D -m 644 $(BUILD)/driver/axon.ko \
+		$(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(BUILD)/driver/axon.ko | cut -d' ' -f1)/updates/axon.ko
 
 clean:
 	rm -rf $(BUILD)
