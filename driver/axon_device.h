@@ -23,9 +23,9 @@
  * below it, but axon_kas.lock; so nothing may be allocated with GFP_KERNEL while one of these is
  * held.
  *
- * axon_file.lock is never taken inside drm_dev_enter(): a queue that is destroyed under it while
- * the device is being unplugged waits for the end of the unplug, and that waits for everybody
- * inside. All other locks may be taken on either side.
+ * axon_file.lock is never taken inside drm_dev_enter(), and no queue is destroyed under it: that
+ * may wait for the end of an unplug, which waits for everybody inside. All other locks may be
+ * taken on either side.
  *
  * Every way in from user space is inside drm_dev_enter()/drm_dev_exit(). After drm_dev_unplug()
  * no BAR is touched any more; objects that open files still hold are plain memory then.
