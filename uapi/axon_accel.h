@@ -221,8 +221,7 @@ AXON_ASSERT_SIZE(struct drm_axon_link, 32);
  * @size: in: bytes, not 0; out: rounded up to whole pages
  * @region: an &enum drm_axon_region
  * @flags: DRM_AXON_BO_*
- * @vm_id: 0, or the only VM it may be bound in (it then shares that VM's reservation and
- *	costs nothing at submission)
+ * @vm_id: 0, or the only VM it may be bound in (it then shares that VM's reservation)
  * @handle: out: GEM handle
  * @reserved: must be 0
  *

@@ -312,7 +312,7 @@ enum axon_status {
 	/* ended from outside */
 	AXON_STATUS_KILLED = 48,	/* by core reset */
 	AXON_STATUS_QUEUE_GONE = 49,	/* by queue destruction */
-	AXON_STATUS_CARD_RESET = 50,
+	AXON_STATUS_CARD_RESET = 50,	/* said by drivers; a card that was reset writes nothing */
 };
 
 #endif /* AXON_HW_H */
