@@ -503,7 +503,7 @@ int axon_bo_info_ioctl(struct drm_device *drm, void *data, struct drm_file *filp
 	int idx;
 
 	if (AXON_IOCTL_DBG(to_axon_device(drm), args->region || args->size || args->flags ||
-			   args->pad))
+			   args->peer))
 		return -EINVAL;
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;

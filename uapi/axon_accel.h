@@ -24,7 +24,7 @@ extern "C" {
 
 #define AXON_DRIVER_NAME	"axon"
 #define AXON_UAPI_MAJOR		1
-#define AXON_UAPI_MINOR		0
+#define AXON_UAPI_MINOR		1
 
 #define DRM_AXON_DEV_QUERY		0x00
 #define DRM_AXON_BO_CREATE		0x01
@@ -122,6 +122,9 @@ enum drm_axon_dev_state {
  * @vm_end: first one it does not
  * @fw_version_str: NUL terminated
  * @numa_node: of the PCI slot, -1 if unknown
+ * @fabric_cards: places of the fabric the card is part of; 0: none
+ * @fabric_uid: equal on all cards of a fabric; 0: none
+ * @fabric_id: the card's place in it, or AXON_NO_PEER (axon_hw.h)
  * @pad: 0
  */
 struct drm_axon_query_device {
@@ -143,13 +146,18 @@ struct drm_axon_query_device {
 	__u64 vm_end;
 	char fw_version_str[32];
 	__s32 numa_node;
+	__u32 fabric_cards;
+	__u64 fabric_uid;
+	__u32 fabric_id;
 	__u32 pad;
 };
-AXON_ASSERT_SIZE(struct drm_axon_query_device, 120);
+AXON_ASSERT_SIZE(struct drm_axon_query_device, 136);
+AXON_ASSERT_OFFSET(struct drm_axon_query_device, fabric_cards, 116);
 
 enum drm_axon_region {
 	DRM_AXON_REGION_HOST = 0,	/* host memory, reached by DMA */
 	DRM_AXON_REGION_HBM = 1,	/* the card's own; instance = stack */
+	DRM_AXON_REGION_LINK = 2,	/* a sibling card's HBM, imported; not for BO_CREATE */
 };
 
 struct drm_axon_mem_region {
@@ -201,15 +209,36 @@ struct drm_axon_query_telemetry {
 };
 AXON_ASSERT_SIZE(struct drm_axon_query_telemetry, 72);
 
+/**
+ * struct drm_axon_link - the way to another card of the fabric
+ * @peer: its place in the fabric (&drm_axon_query_device.fabric_id there)
+ * @state: an &enum axon_peer_state (axon_hw.h)
+ * @lanes: of the narrowest link on the way
+ * @distance: links on the way
+ * @bandwidth: bytes a second, one direction
+ * @latency_ns: one way
+ * @errors: accesses that ended with AXON_STATUS_FAULT_LINK
+ * @written: bytes this card wrote into the peer's HBM since power-on
+ * @read: bytes this card read from there
+ * @posts: semaphores of the peer this card posted to
+ * @reserved: 0
+ *
+ * One for every place of the fabric but the card's own, by place, also those that are empty.
+ */
 struct drm_axon_link {
-	__u32 peer;		/* card at the other end */
-	__u32 state;		/* 0 down, 1 up */
+	__u32 peer;
+	__u32 state;
 	__u32 lanes;
-	__u32 distance;		/* hops */
-	__u64 bandwidth;	/* bytes a second */
+	__u32 distance;
+	__u64 bandwidth;
+	__u32 latency_ns;
+	__u32 errors;
+	__u64 written;
+	__u64 read;
+	__u64 posts;
 	__u64 reserved;
 };
-AXON_ASSERT_SIZE(struct drm_axon_link, 32);
+AXON_ASSERT_SIZE(struct drm_axon_link, 64);
 
 /* ---- buffers ---- */
 
@@ -252,12 +281,20 @@ struct drm_axon_bo_mmap_offset {
 };
 AXON_ASSERT_SIZE(struct drm_axon_bo_mmap_offset, 16);
 
+/**
+ * struct drm_axon_bo_info - DRM_IOCTL_AXON_BO_INFO
+ * @handle: GEM handle
+ * @region: out: an &enum drm_axon_region
+ * @size: out: bytes
+ * @flags: out: DRM_AXON_BO_*
+ * @peer: in: 0; out: LINK: place of the card whose memory it is; else 0
+ */
 struct drm_axon_bo_info {
 	__u32 handle;
-	__u32 region;	/* out */
-	__u64 size;	/* out */
-	__u32 flags;	/* out */
-	__u32 pad;
+	__u32 region;
+	__u64 size;
+	__u32 flags;
+	__u32 peer;
 };
 AXON_ASSERT_SIZE(struct drm_axon_bo_info, 24);
 
@@ -386,6 +423,8 @@ AXON_ASSERT_SIZE(struct drm_axon_ctx_destroy, 8);
  * @sem_wanted: out
  * @fault_addr: out
  * @seqno: out: the failed job
+ * @peer: out: as in struct axon_fault: 1 + rank in the job's gang, 0 none
+ * @pad: out: 0
  *
  * Everything after @state is 0 while nothing failed.
  */
@@ -402,8 +441,10 @@ struct drm_axon_ctx_get_state {
 	__u32 sem_wanted;
 	__u64 fault_addr;
 	__u64 seqno;
+	__u32 peer;
+	__u32 pad;
 };
-AXON_ASSERT_SIZE(struct drm_axon_ctx_get_state, 56);
+AXON_ASSERT_SIZE(struct drm_axon_ctx_get_state, 64);
 
 /* ---- queues ---- */
 
@@ -506,7 +547,8 @@ AXON_ASSERT_SIZE(struct drm_axon_sync, 16);
  *
  * Errors: EINVAL, ENOENT, ECANCELED (the context is banned), EIO (wedged), ENODEV (gone),
  * ENOMEM. Fence errors: ETIME (timeout), EFAULT (address translation), EINVAL (bad program,
- * operand, command), EDEADLK (deadlock), ECANCELED (killed with its context), ENODEV.
+ * operand, command, gang), EDEADLK (deadlock), ENOLINK (another member of the gang was lost),
+ * ECANCELED (killed with its context), ENODEV.
  */
 struct drm_axon_submit {
 	__u32 queue_id;

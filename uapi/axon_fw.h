@@ -164,7 +164,8 @@ enum axon_p_result {
  * @engine: an &enum axon_engine, 0x80 | DMA queue, or AXON_FAULT_NO_ENGINE for the ring itself
  * @opcode: opcode of the instruction
  * @semaphore: AXON_STATUS_DEADLOCK: semaphore that @engine waits for
- * @reserved: 0
+ * @peer: gangs: 1 + the rank that was lost (PEER_LOST) or that the launch waited for when it was
+ *	killed; 0: none
  * @pc: index of the instruction in its stream
  * @sem_value: AXON_STATUS_DEADLOCK: the semaphore's value
  * @sem_wanted: AXON_STATUS_DEADLOCK: the value waited for
@@ -180,7 +181,7 @@ struct axon_fault {
 	__u8 engine;
 	__u8 opcode;
 	__u8 semaphore;
-	__u8 reserved;
+	__u8 peer;
 	__u32 pc;
 	__u32 sem_value;
 	__u32 sem_wanted;

@@ -31,6 +31,7 @@
 #define AXON_MAX_QUEUES			256u
 #define AXON_MAX_CORES			8u
 #define AXON_MAX_ASIDS			64u
+#define AXON_MAX_PEERS			64u		/* cards of a fabric */
 #define AXON_NUM_VECTORS		8u		/* 0: firmware and faults; 1..7: queues */
 
 /*
@@ -42,7 +43,7 @@
 #define AXON_ID_MAGIC			0x4e4f5841u	/* "AXON" */
 #define AXON_REG_VERSION		0x0004	/* ro: AXON_HW_VERSION_MAJOR << 16 | _MINOR */
 #define AXON_HW_VERSION_MAJOR		1u
-#define AXON_HW_VERSION_MINOR		0u
+#define AXON_HW_VERSION_MINOR		1u
 #define AXON_REG_REVISION		0x0008	/* ro: AXON_REVISION_* */
 #define AXON_REG_CORES			0x000c	/* ro: number of cores */
 #define AXON_REG_HBM_SIZE_LO		0x0010	/* ro: bytes */
@@ -54,10 +55,15 @@
 #define AXON_REG_SERIAL_LO		0x0028	/* ro */
 #define AXON_REG_SERIAL_HI		0x002c
 #define AXON_REG_FEATURES		0x0030	/* ro: AXON_FEATURE_* */
-#define AXON_FEATURE_LINKS		(1u << 0)	/* link PTEs reach a peer */
+#define AXON_FEATURE_LINKS		(1u << 0)	/* the card is part of a fabric */
 #define AXON_REG_ACCESS_ERROR		0x0034	/* rw1c: offset | 1 of the first bad access */
 #define AXON_REG_TIMESTAMP_LO		0x0038	/* ro: host nanoseconds; reading LO latches HI */
 #define AXON_REG_TIMESTAMP_HI		0x003c
+#define AXON_REG_FABRIC_ID		0x0040	/* ro: this card's peer id, or AXON_NO_PEER */
+#define AXON_NO_PEER			0xffffffffu
+#define AXON_REG_FABRIC_CARDS		0x0044	/* ro: places of the fabric, taken or not; or 0 */
+#define AXON_REG_FABRIC_UID_LO		0x0048	/* ro: equal on all cards of a fabric, else 0 */
+#define AXON_REG_FABRIC_UID_HI		0x004c
 
 /* Boot and reset. */
 #define AXON_REG_BOOT_ADDR_LO		0x0100	/* rw: HBM offset of the image, 4 KiB aligned */
@@ -100,7 +106,8 @@ enum axon_boot_error {
 #define AXON_INT_MBOX_RESPONSE		(1u << 0)
 #define AXON_INT_MBOX_EVENT		(1u << 1)
 #define AXON_INT_FW_DEAD		(1u << 2)
-#define AXON_INT_ALL			0x7u
+#define AXON_INT_LINK			(1u << 3)	/* AXON_PEER_STATE of some peer changed */
+#define AXON_INT_ALL			0xfu
 #define AXON_REG_MBOX_DOORBELL		0x0188	/* wo: any value: there are new requests */
 /* Moderation of vector v: at least AXON_MOD_USEC between interrupts, unless AXON_MOD_COUNT
  * completions are waiting. 0: none. Vector 0 is never moderated.
@@ -127,6 +134,27 @@ enum axon_core_state {
 	AXON_CORE_IDLE = 0,
 	AXON_CORE_RUNNING = 1,
 	AXON_CORE_RESETTING = 2,
+};
+
+/* Per place of the fabric (AXON_REG_FABRIC_CARDS of them), read only; counters since power-on. */
+#define AXON_REG_PEER(p, r)		(0x1000 + 0x40 * (p) + (r))
+#define AXON_PEER_STATE			0x00	/* an &enum axon_peer_state */
+#define AXON_PEER_HOPS			0x04	/* links on the way; 0: this card itself */
+#define AXON_PEER_LANES			0x08	/* of the narrowest link on the way */
+#define AXON_PEER_LATENCY		0x0c	/* nanoseconds one way */
+#define AXON_PEER_BANDWIDTH		0x10	/* MB/s (10^6 bytes) of the way, one direction */
+#define AXON_PEER_ERRORS		0x14	/* accesses that ended with FAULT_LINK */
+#define AXON_PEER_WRITTEN_LO		0x18	/* bytes this card wrote into the peer's HBM */
+#define AXON_PEER_WRITTEN_HI		0x1c
+#define AXON_PEER_READ_LO		0x20	/* bytes this card read from the peer's HBM */
+#define AXON_PEER_READ_HI		0x24
+#define AXON_PEER_POSTS_LO		0x28	/* semaphores of the peer this card posted to */
+#define AXON_PEER_POSTS_HI		0x2c
+
+enum axon_peer_state {
+	AXON_PEER_ABSENT = 0,		/* no card in that place */
+	AXON_PEER_DOWN = 1,		/* being reset, or taken down by AXON_KNOB_LINK_DOWN */
+	AXON_PEER_UP = 2,
 };
 
 /*
@@ -180,7 +208,8 @@ struct axon_cmd {
 	union {
 		/**
 		 * @launch: run a program on the queue's core
-		 * @launch.program: virtual address of a struct axon_program, 128-byte aligned
+		 * @launch.program: virtual address of a struct axon_program, 128-byte aligned; it
+		 *	may make the launch a member of a gang
 		 * @launch.args: put into AXON_SREG_ARGS of every engine
 		 * @launch.profile: virtual address of an array of struct axon_profile_record, or 0
 		 * @launch.profile_count: its size; records beyond it are counted, not written
@@ -305,6 +334,9 @@ enum axon_status {
 	AXON_STATUS_OOB_INDEX = 20,	/* gather or scatter index >= bound */
 	AXON_STATUS_BAD_PC = 21,	/* ran past the end of its stream */
 	AXON_STATUS_DEADLOCK = 22,	/* every engine waits for a semaphore nobody will raise */
+	/* gangs */
+	AXON_STATUS_BAD_GANG = 23,	/* rank, number of ranks or place; a rank that is taken */
+	AXON_STATUS_PEER_LOST = 24,	/* another member failed, was killed, or its card went */
 	/* rings */
 	AXON_STATUS_BAD_COMMAND = 32,
 	AXON_STATUS_BAD_RING = 33,	/* sq_tail or cq_head is impossible */

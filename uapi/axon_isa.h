@@ -11,7 +11,7 @@
 #include "axon_types.h"
 
 #define AXON_ISA_VERSION_MAJOR		1
-#define AXON_ISA_VERSION_MINOR		0
+#define AXON_ISA_VERSION_MINOR		1
 
 /* Sizes of a core, generation a1. Source: Trainium2's published architecture. */
 #define AXON_PARTITIONS			128u
@@ -32,9 +32,11 @@
 #define AXON_MAX_FREE_ELEMS		65536u
 
 /**
- * enum axon_engine - the five instruction streams of a core
+ * enum axon_engine - the instruction streams of a core: five engines and the collectives sequencer
  *
- * Not NKI's numbering: this is the index into &struct axon_program.engine.
+ * Not NKI's numbering: this is the index into &struct axon_program.engine. CC is what Neuron calls a
+ * CC-core: it takes control instructions and DMA only. Its code is made when a program is loaded
+ * for a rank, so it never stands in an executable.
  */
 enum axon_engine {
 	AXON_ENGINE_TENSOR = 0,
@@ -42,7 +44,9 @@ enum axon_engine {
 	AXON_ENGINE_SCALAR = 2,
 	AXON_ENGINE_GPSIMD = 3,
 	AXON_ENGINE_SYNC = 4,
-	AXON_NUM_ENGINES = 5,
+	AXON_NUM_ENGINES = 5,	/* those that executables have code for */
+	AXON_ENGINE_CC = 5,
+	AXON_NUM_STREAMS = 6,
 };
 
 /**
@@ -122,6 +126,8 @@ enum axon_space {
 /* Set by the card when a launch starts; every other register is 0 then. */
 #define AXON_SREG_ARGS			1u	/* virtual address of the argument block */
 #define AXON_SREG_CORE			2u	/* index of the core on the card */
+#define AXON_SREG_RANK			3u	/* rank in the gang; 0 without */
+#define AXON_SREG_RANKS			4u	/* members of the gang; 0 without */
 
 /**
  * struct axon_ap - access pattern: an operand in SBUF or PSUM
@@ -156,6 +162,7 @@ enum axon_opcode {
 	AXON_OP_BRANCH = 0x06,		/* if (ra cond (rb or imm)) pc = target */
 	AXON_OP_DMA = 0x08,		/* one descriptor, in the instruction */
 	AXON_OP_DMA_RING = 0x09,	/* descriptors in memory */
+	AXON_OP_POST = 0x0a,		/* post to a semaphore of any member of the gang */
 	/* tensor engine */
 	AXON_OP_MATMUL = 0x10,		/* ap: dst, stationary, moving */
 	AXON_OP_TRANSPOSE = 0x11,	/* ap: dst, src */
@@ -339,7 +346,12 @@ enum axon_dma_op {
  * @index_addr: virtual address of count[0] u32 indices (GATHER, SCATTER; else 0)
  * @index_bound: indices must be below this (GATHER, SCATTER; else 0)
  * @reserved1: must be 0
- * @reserved2: must be 0
+ * @post_rank: member of the gang whose semaphore is posted to when the data have arrived
+ * @post_sem: its semaphore
+ * @post_op: an &enum axon_post_op; NONE: no post, the other three are 0
+ * @post_val: operand of @post_op, at most 65535
+ *
+ * The post of the descriptor is for another core; the one in the instruction's header is for this.
  */
 struct axon_dma_desc {
 	__u64 src;
@@ -357,9 +369,13 @@ struct axon_dma_desc {
 	__u64 index_addr;
 	__u32 index_bound;
 	__u32 reserved1;
-	__u64 reserved2;
+	__u16 post_rank;
+	__u8 post_sem;
+	__u8 post_op;
+	__u32 post_val;
 };
 AXON_ASSERT_SIZE(struct axon_dma_desc, 96);
+AXON_ASSERT_OFFSET(struct axon_dma_desc, post_rank, 88);
 AXON_ASSERT_OFFSET(struct axon_dma_desc, count, 24);
 AXON_ASSERT_OFFSET(struct axon_dma_desc, src_step, 40);
 AXON_ASSERT_OFFSET(struct axon_dma_desc, dst_step, 56);
@@ -370,13 +386,15 @@ AXON_ASSERT_OFFSET(struct axon_dma_desc, index_addr, 72);
 
 /**
  * struct axon_ctl - operands of control instructions
- * @imm: immediate, address or address offset
- * @rd: target register (REG_ALU, REG_LOAD) or the one stored (REG_STORE)
- * @ra: first source or base register; AXON_SREG_NONE reads as 0 (REG_LOAD, REG_STORE, DMA_RING)
+ * @imm: immediate, address or address offset; POST: rank, added to R[ra]
+ * @rd: target register (REG_ALU, REG_LOAD) or the one stored (REG_STORE); POST: semaphore
+ * @ra: first source or base register; AXON_SREG_NONE reads as 0 (REG_LOAD, REG_STORE, DMA_RING,
+ *	POST)
  * @rb: second source; AXON_SREG_NONE takes imm instead (REG_ALU, BRANCH)
- * @dtype: width and sign of REG_LOAD and REG_STORE: an integer type of 1, 2, 4 or 8 bytes
+ * @dtype: width and sign of REG_LOAD and REG_STORE: an integer type of 1, 2, 4 or 8 bytes; POST: an
+ *	&enum axon_post_op but NONE
  * @target: BRANCH: index of the next instruction in this engine's stream;
- *	DMA_RING: number of descriptors at ra + imm
+ *	DMA_RING: number of descriptors at ra + imm; POST: operand, at most 65535
  * @reserved: must be 0
  */
 struct axon_ctl {
@@ -459,15 +477,29 @@ AXON_ASSERT_SIZE(struct axon_stream, 16);
  * @version: AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR; a card refuses another major
  *	and a newer minor
  * @engine: the code of each engine, by &enum axon_engine
+ * @gang: virtual address of the gang's 64 bytes in HBM, of this card or a peer, 64-byte aligned; 0:
+ *	the launch is alone. Their place is the gang's name: who cannot map them cannot join. Their
+ *	content is not looked at
+ * @rank: which member this is, below @ranks
+ * @ranks: members of the gang, 1..AXON_MAX_RANKS; 0 without
+ * @reserved0: must be 0
  * @reserved: must be 0
  */
 struct axon_program {
 	__u32 magic;
 	__u32 version;
-	struct axon_stream engine[AXON_NUM_ENGINES];
-	__u64 reserved[5];
+	struct axon_stream engine[AXON_NUM_STREAMS];
+	__u64 gang;
+	__u16 rank;
+	__u16 ranks;
+	__u32 reserved0;
+	__u64 reserved;
 };
 AXON_ASSERT_SIZE(struct axon_program, 128);
+AXON_ASSERT_OFFSET(struct axon_program, gang, 104);
+
+#define AXON_GANG_SIZE		64u
+#define AXON_MAX_RANKS		128u	/* members of a gang */
 
 /**
  * struct axon_profile_record - one executed instruction or DMA transfer

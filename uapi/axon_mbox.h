@@ -14,7 +14,7 @@
 
 #define AXON_MBOX_MAGIC		0x584d5841u	/* "AXMX" */
 #define AXON_MBOX_ABI_MAJOR	1u
-#define AXON_MBOX_ABI_MINOR	0u
+#define AXON_MBOX_ABI_MINOR	1u
 
 #define AXON_MBOX_SLOTS		16u
 #define AXON_MBOX_EVENTS	64u
@@ -46,7 +46,9 @@ enum axon_mbox_type {
 	AXON_MBOX_AS_INVALIDATE = 4,	/* struct axon_mbox_as; root must be 0 */
 	AXON_MBOX_QUEUE_CREATE = 5,	/* struct axon_mbox_queue */
 	AXON_MBOX_QUEUE_DESTROY = 6,	/* struct axon_mbox_queue_id */
-	AXON_MBOX_CORE_RESET = 7,	/* struct axon_mbox_core; only if that queue runs there */
+	AXON_MBOX_CORE_RESET = 7,	/* struct axon_mbox_core; only if that queue runs there, or
+					 * waits for its gang
+					 */
 	AXON_MBOX_SET_TELEMETRY = 8,	/* struct axon_mbox_set_telemetry */
 };
 

@@ -21,26 +21,94 @@ extern "C" {
 #endif
 
 struct axon_card;
+struct axon_fabric;
+
+/* ---- fabrics ---- */
+
+/* A link between two neighbours, both ways. */
+struct axon_fabric_link {
+	uint32_t a;
+	uint32_t b;
+};
+
+/**
+ * struct axon_fabric_config - what a fabric is made with
+ * @places: 1..AXON_MAX_PEERS
+ * @lanes: of every link; 0: 8
+ * @latency_ns: of every link, 100..1000000; 0: 1000
+ * @bandwidth: bytes a second of a link in one direction, at least 10^6; 0: 128 * 10^9
+ * @credits: bytes that may be under way to a peer, at least 4096; 0: 256 KiB
+ * @uid: AXON_REG_FABRIC_UID, not 0
+ * @links: @num_links of them; a pair stands once; every place must be reachable
+ * @num_links: links
+ *
+ * Sources of the defaults: Documentation/isa.rst, "Cycles".
+ */
+struct axon_fabric_config {
+	uint32_t places;
+	uint32_t lanes;
+	uint32_t latency_ns;
+	uint32_t num_links;
+	uint64_t bandwidth;
+	uint64_t credits;
+	uint64_t uid;
+	const struct axon_fabric_link *links;
+};
+
+/**
+ * axon_fabric_create() - make a fabric without cards; cards are put into it by
+ * &struct axon_card_config
+ * @config: copied
+ * @fabric: result
+ *
+ * Unlike cards a fabric is for all threads: cards may be made and destroyed in it while others run.
+ *
+ * Return: 0, -EINVAL (out of range, a link to itself or twice, not connected), -ENOMEM.
+ */
+int axon_fabric_create(const struct axon_fabric_config *config, struct axon_fabric **fabric);
+
+/** axon_fabric_destroy() - gives it up; it lives on while cards are in it. NULL is fine. */
+void axon_fabric_destroy(struct axon_fabric *fabric);
+
+/**
+ * axon_fabric_parse() - a fabric from text
+ * @text: "pair", "ring", "torus" (as square as it can be), "torus:RxC", "mesh" (all with all), or
+ *	the content of a topology file: lines "link A B", "latency-ns N", "bandwidth N", "lanes N",
+ *	"credits N", with # for comments
+ * @config: with @places set; filled in, other members that are not 0 are kept. @links is allocated,
+ *	free() it
+ * @error: gets what is wrong and in which line; may be NULL
+ * @size: of @error
+ *
+ * Return: 0, -EINVAL, -ENOMEM.
+ */
+int axon_fabric_parse(const char *text, struct axon_fabric_config *config, char *error,
+		      size_t size);
+
+/* ---- cards ---- */
 
 /**
  * struct axon_card_config - what a card is made with
  * @cores: 1..AXON_MAX_CORES
  * @hbm_stacks: 1, 2 or 4
  * @revision: AXON_REVISION_A1
+ * @place: its peer id in @fabric; 0 without
  * @serial: serial number
  * @hbm_size: bytes, a multiple of 2 MiB times @hbm_stacks
  * @hbm: the memory itself, zeroed, caller's; NULL: the card allocates it (lazily touched)
  * @mbox: AXON_MBOX_SIZE bytes, page aligned, caller's; NULL: the card allocates it
+ * @fabric: what the card is linked to, or NULL
  */
 struct axon_card_config {
 	uint32_t cores;
 	uint32_t hbm_stacks;
 	uint32_t revision;
-	uint32_t reserved;
+	uint32_t place;
 	uint64_t serial;
 	uint64_t hbm_size;
 	void *hbm;
 	void *mbox;
+	struct axon_fabric *fabric;
 };
 
 enum axon_card_log_level { AXON_CARD_ERROR = 0, AXON_CARD_WARN = 1, AXON_CARD_INFO = 2 };
@@ -54,8 +122,8 @@ enum axon_card_log_level { AXON_CARD_ERROR = 0, AXON_CARD_WARN = 1, AXON_CARD_IN
  * @irq: raise MSI-X vector @vector (edge). Called by the card thread and, for vector 0, by
  *	axon_card_write(); must not call back into the card
  * @wake: the card has work: the card thread must call axon_card_run(). Called by
- *	axon_card_write(), axon_card_doorbell() and axon_card_set() in any thread; must not call
- *	back
+ *	axon_card_write(), axon_card_doorbell() and axon_card_set() in any thread, and by the calls
+ *	of other cards of the fabric in theirs; must not call back
  * @now_ns: monotonic time of the host in nanoseconds; drives the firmware's clock, interrupt
  *	moderation and busy counters, never a result or a cycle count
  * @log: one line for the operator of the emulator, no newline; may be NULL
@@ -76,12 +144,17 @@ struct axon_card_ops {
  * @opaque: passed to every callback
  * @card: result
  *
- * Return: 0, -EINVAL (config out of range), -ENOMEM.
+ * Return: 0, -EINVAL (config out of range), -EEXIST (its place is taken), -ENOMEM.
  */
 int axon_card_create(const struct axon_card_config *config, const struct axon_card_ops *ops,
 		     void *opaque, struct axon_card **card);
 
-/** axon_card_destroy() - end of a card; the card thread must have stopped. NULL is fine. */
+/**
+ * axon_card_destroy() - end of a card; the card thread must have stopped. NULL is fine.
+ *
+ * No other card of its fabric touches its memory any more when this returns; it waits for their
+ * slices to end, so it must not be called by a thread that another card's slice waits for.
+ */
 void axon_card_destroy(struct axon_card *card);
 
 /**
@@ -101,9 +174,20 @@ void axon_card_doorbell(struct axon_card *card, uint32_t queue);
  * writes completions. A slice ends after roughly 50 us of work; one long instruction may take it
  * further: some milliseconds with SIMD, 140 ms for the largest GELU in plain C.
  *
- * Return: true if there is more to do right now.
+ * Return: true if there is more to do right now. A gang's launch that waits for other members is
+ * nothing to do: they wake this card when it can go on.
  */
 bool axon_card_run(struct axon_card *card);
+
+/**
+ * axon_card_waits_for() - which card of the fabric a gang's launch on this one waits for
+ *
+ * For a caller that runs several cards in one thread: running that card is what helps most. A card
+ * thread's call.
+ *
+ * Return: its place, or AXON_NO_PEER if no launch of this card waits for another card.
+ */
+uint32_t axon_card_waits_for(struct axon_card *card);
 
 /**
  * axon_card_prepare_sleep() - announce in memory that the card will sleep
@@ -140,6 +224,7 @@ enum axon_card_knob {
 	AXON_KNOB_HBM_ECC_UE = 2,	/* adds uncorrected errors */
 	AXON_KNOB_STALL_FW = 3,		/* 1: the control core stops executing (watchdog bites) */
 	AXON_KNOB_DROP_IRQ = 4,		/* drop the next n interrupts of queues */
+	AXON_KNOB_LINK_DOWN = 5,	/* 1: this card's links are down, 0: up again */
 };
 
 /**

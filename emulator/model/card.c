@@ -477,7 +477,7 @@ static bool config_ok(const struct axon_card_config *cfg)
 		return false;
 	if (cfg->hbm_stacks != 1 && cfg->hbm_stacks != 2 && cfg->hbm_stacks != 4)
 		return false;
-	if (cfg->revision != AXON_REVISION_A1 || cfg->reserved)
+	if (cfg->revision != AXON_REVISION_A1 || cfg->place || cfg->fabric)
 		return false;
 	if (!cfg->hbm_size || cfg->hbm_size > HBM_MAX ||
 	    cfg->hbm_size % (HBM_UNIT * cfg->hbm_stacks))

@@ -120,14 +120,12 @@ void axon_core_forget(struct axon_card *card, uint32_t asid)
 
 static enum axon_status check_program(const struct axon_program *p)
 {
-	uint64_t any = 0;
+	uint64_t any = p->rank | p->ranks | p->reserved0 | p->reserved;
 
 	if (p->magic != AXON_PROGRAM_MAGIC || p->version >> 16 != AXON_ISA_VERSION_MAJOR ||
 	    (p->version & 0xffff) > AXON_ISA_VERSION_MINOR)
 		return AXON_STATUS_BAD_PROGRAM;
-	for (unsigned int i = 0; i < sizeof(p->reserved) / sizeof(p->reserved[0]); i++)
-		any |= p->reserved[i];
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++) {
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
 		const struct axon_stream *s = &p->engine[e];
 
 		any |= s->reserved;
@@ -136,7 +134,9 @@ static enum axon_status check_program(const struct axon_program *p)
 		    s->addr > UINT64_MAX - (uint64_t)s->count * sizeof(struct axon_inst))
 			return AXON_STATUS_BAD_PROGRAM;
 	}
-	return any ? AXON_STATUS_BAD_PROGRAM : AXON_STATUS_OK;
+	if (any)
+		return AXON_STATUS_BAD_PROGRAM;
+	return p->gang ? AXON_STATUS_BAD_GANG : AXON_STATUS_OK;
 }
 
 static void clear_memory(struct axon_core *c)
@@ -180,7 +180,7 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 	c->owned = true;
 	c->launch = *launch;
 	memset(c->sem, 0, sizeof(c->sem));
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++)
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
 		start_engine(c, e);
 	for (unsigned int q = 0; q < AXON_NUM_DMA_QUEUES; q++) {
 		struct axon_dmaq *d = &c->dmaq[q];
@@ -243,7 +243,7 @@ static void fault_at(struct axon_core *c, enum axon_status status, unsigned int 
 
 static void deadlock(struct axon_core *c)
 {
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++) {
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
 		const struct axon_seq *s = &c->seq[e];
 
 		if (s->state != AXON_SEQ_WAIT_SEM)
@@ -279,7 +279,7 @@ enum axon_status axon_window_get(struct axon_core *c, struct axon_window *w, uin
 /* What the MMU has shown may be gone since the last axon_core_run(). */
 static void drop_windows(struct axon_core *c)
 {
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++)
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
 		c->seq[e].win.len = 0;
 	for (unsigned int q = 0; q < AXON_NUM_DMA_QUEUES; q++) {
 		struct axon_dma_job *j = &c->dmaq[q].job;
@@ -343,7 +343,7 @@ static bool post(struct axon_core *c, unsigned int sem, unsigned int op, uint32_
 		*value -= val;
 	else
 		*value = val;
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++) {
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
 		struct axon_seq *s = &c->seq[e];
 
 		if (s->state != AXON_SEQ_WAIT_SEM || s->inst.wait_sem != sem ||
@@ -390,7 +390,7 @@ static void pop_transfer(struct axon_core *c, unsigned int q)
 		c->dma_mask &= ~(1u << q);
 	else if (d->clock < d->entry[d->head].issued)
 		d->clock = d->entry[d->head].issued;
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++)
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
 		if (c->seq[e].state == AXON_SEQ_WAIT_DMA && c->seq[e].inst.op0 == q)
 			ready(c, e, d->clock);
 }
@@ -595,7 +595,7 @@ static int pick(const struct axon_core *c)
 	uint64_t best = AXON_NEVER;
 	int who = -1;
 
-	for (int e = 0; e < AXON_NUM_ENGINES; e++)
+	for (int e = 0; e < AXON_NUM_STREAMS; e++)
 		if (c->due[e] < best) {
 			best = c->due[e];
 			who = e;

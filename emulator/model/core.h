@@ -240,10 +240,10 @@ struct axon_core {
 	bool owned;
 	bool busy;
 	struct axon_launch launch;
-	struct axon_seq seq[AXON_NUM_ENGINES];
+	struct axon_seq seq[AXON_NUM_STREAMS];
 	struct axon_dmaq dmaq[AXON_NUM_DMA_QUEUES];
 	uint32_t dma_mask;
-	uint64_t due[AXON_NUM_ENGINES];
+	uint64_t due[AXON_NUM_STREAMS];
 	uint32_t sem[AXON_NUM_SEMAPHORES];
 	uint64_t now;
 	uint32_t profiled;

@@ -430,7 +430,7 @@ static bool periph_store(struct axon_card *card, uint32_t off, uint32_t value)
 		update_lines(card);
 		return true;
 	case AXON_P_HOST_INT:
-		if (value & ~AXON_INT_ALL)
+		if (value & ~(AXON_INT_ALL & ~AXON_INT_LINK))
 			return false;
 		axon_card_host_int(card, value);
 		return true;

@@ -16,7 +16,8 @@
 
 static bool header_ok(const struct axon_dma_desc *d)
 {
-	if (d->reserved0 || d->reserved1 || d->reserved2 || d->op > AXON_DMA_MIN ||
+	if (d->reserved0 || d->reserved1 || d->post_rank || d->post_sem || d->post_op ||
+	    d->post_val || d->op > AXON_DMA_MIN ||
 	    d->flags & ~(ROWS | AXON_DMA_F_OOB_SKIP) || (d->flags & ROWS) == ROWS)
 		return false;
 	if (!(d->flags & ROWS) && (d->flags || d->index_addr || d->index_bound))

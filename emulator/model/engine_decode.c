@@ -7,7 +7,8 @@
 #include "core.h"
 
 #define ENG(e)		(1u << AXON_ENGINE_##e)
-#define ENG_ALL		(ENG(TENSOR) | ENG(VECTOR) | ENG(SCALAR) | ENG(GPSIMD) | ENG(SYNC))
+#define ENG_ALL		(ENG(TENSOR) | ENG(VECTOR) | ENG(SCALAR) | ENG(GPSIMD) | ENG(SYNC) | \
+			 ENG(CC))
 #define ENG_VSG		(ENG(VECTOR) | ENG(SCALAR) | ENG(GPSIMD))
 #define ENG_VG		(ENG(VECTOR) | ENG(GPSIMD))
 

@@ -235,7 +235,7 @@ static void queue_fail(struct axon_card *card, struct queue *q, struct axon_faul
 	fault.queue = (uint16_t)q->p.id;
 	fault.core = (uint16_t)q->p.core;
 	fault.asid = (uint16_t)q->p.asid;
-	fault.reserved = 0;
+	fault.peer = 0;
 	fault.seqno = cqe ? q->cmd.seqno : 0;
 	fault.user_data = cqe ? q->cmd.user_data : 0;
 	axon_ctrl_push_fault(card, &fault);

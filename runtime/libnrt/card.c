@@ -310,9 +310,10 @@ static NRT_STATUS job_status(int err)
 
 const char *nrt_engine_name(uint32_t engine)
 {
-	static const char *const name[] = { "tensor", "vector", "scalar", "gpsimd", "sync" };
+	static const char *const name[] = { "tensor", "vector", "scalar", "gpsimd", "sync",
+					    "cc" };
 
-	if (engine < AXON_NUM_ENGINES)
+	if (engine < AXON_NUM_STREAMS)
 		return name[engine];
 	return engine & 0x80 && engine != 0xff ? "DMA queue" : "no engine";
 }

@@ -83,7 +83,7 @@ static void write_tracks(FILE *file)
 	char name[32];
 	unsigned int i;
 
-	for (i = 0; i < AXON_NUM_ENGINES; i++) {
+	for (i = 0; i < AXON_NUM_STREAMS; i++) {
 		write_track(file, i, "thread_name", nrt_engine_name(i));
 		fputs(",\n", file);
 	}

@@ -43,7 +43,7 @@ struct fx {
 	uint8_t *mem;
 	uint8_t rights[FX_PAGES];
 	uint64_t time;
-	uint32_t count[AXON_NUM_ENGINES];
+	uint32_t count[AXON_NUM_STREAMS];
 	struct axon_launch launch;
 	uint64_t slices;
 };
@@ -319,7 +319,7 @@ static inline void fx_program(struct fx *f)
 {
 	f->launch.program.magic = AXON_PROGRAM_MAGIC;
 	f->launch.program.version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++) {
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
 		f->launch.program.engine[e].count = f->count[e];
 		f->launch.program.engine[e].addr =
 			f->count[e] ? FX_CODE + e * FX_CODE_SIZE : 0;

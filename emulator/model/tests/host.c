@@ -396,7 +396,7 @@ uint64_t host_program(struct host *h, uint8_t opcode)
 		inst[0].ctl.rb = AXON_SREG_NONE;
 	}
 	inst[1].opcode = AXON_OP_HALT;
-	for (int e = 0; e < AXON_NUM_ENGINES; e++)
+	for (int e = 0; e < AXON_NUM_STREAMS; e++)
 		program->engine[e] = (struct axon_stream){
 			.addr = HOST_HBM_VA + PROGRAM_HBM + AXON_PAGE_SIZE, .count = 2 };
 	return HOST_HBM_VA + PROGRAM_HBM;

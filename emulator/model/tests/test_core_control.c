@@ -126,13 +126,13 @@ static void emit_loop(struct fx *f, unsigned int e, uint64_t out)
 static void test_loop(void **state)
 {
 	struct fx *f = *state;
-	uint32_t v[AXON_NUM_ENGINES];
+	uint32_t v[AXON_NUM_STREAMS];
 
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++)
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
 		emit_loop(f, e, FX_DATA + 4 * e);
 	assert_int_equal(fx_run(f, 0).fault.status, AXON_STATUS_OK);
 	fx_peek(f, FX_DATA, v, sizeof(v));
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++)
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
 		assert_int_equal(v[e], 45);
 }
 
@@ -210,7 +210,8 @@ static void test_bad_program(void **state)
 	REFUSED(bad.program.magic ^= 1);
 	REFUSED(bad.program.version += 1);
 	REFUSED(bad.program.version += 1 << 16);
-	REFUSED(bad.program.reserved[4] = 1);
+	REFUSED(bad.program.reserved0 = 1);
+	REFUSED(bad.program.reserved = 1);
 	REFUSED(bad.program.engine[0].reserved = 1);
 	REFUSED(bad.program.engine[0].addr += 64);
 	REFUSED(bad.program.engine[0].addr = 0);
@@ -238,7 +239,7 @@ static void test_who_executes_what(void **state)
 	struct fx *f = *state;
 
 	for (unsigned int op = 0; op < 256; op++)
-		for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++) {
+		for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
 			bool known = (op >= AXON_OP_NOP && op <= AXON_OP_BRANCH) ||
 				op == AXON_OP_DMA || op == AXON_OP_DMA_RING;
 			enum axon_status st = fx_one(f, e, fx_inst(op));

@@ -385,7 +385,10 @@ static void test_refuses(void **state)
 	} while (0)
 	REFUSED(d.reserved0 = 1);
 	REFUSED(d.reserved1 = 1);
-	REFUSED(d.reserved2 = 1);
+	REFUSED(d.post_rank = 1);
+	REFUSED(d.post_sem = 1);
+	REFUSED(d.post_val = 1);
+	REFUSED(d.post_op = AXON_POST_ADD);
 	REFUSED(d.op = 4);
 	REFUSED(d.flags = 8);
 	REFUSED(d.flags = AXON_DMA_F_GATHER | AXON_DMA_F_SCATTER);

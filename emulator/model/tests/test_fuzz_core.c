@@ -145,7 +145,7 @@ static struct axon_inst any_inst(uint64_t *s)
 static void emit_program(struct fx *f, uint64_t *s)
 {
 	fx_clear(f);
-	for (unsigned int e = 0; e < AXON_NUM_ENGINES; e++) {
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
 		unsigned int n = fx_below(s, 3) ? 0 : fx_below(s, fx_below(s, 3) ? 3 : 12);
 
 		for (unsigned int k = 0; k < n; k++) {

@@ -87,7 +87,7 @@ static void test_memory(void)
 		ZERO(k, bi, region);
 		ZERO(k, bi, size);
 		ZERO(k, bi, flags);
-		ZERO(k, bi, pad);
+		ZERO(k, bi, peer);
 		flip(&k);
 	}
 	{
