@@ -19,6 +19,7 @@
 #define INPUT_QUEUE	4u
 #define CACHE_QUEUE	5u
 #define RESULT_QUEUE	6u
+#define STORE_QUEUES	2u	/* from CACHE_QUEUE on */
 
 struct pack;
 
@@ -87,6 +88,11 @@ void pack_ready(struct axc_program *p, struct pack *pack, uint32_t limit);
 void pack_done(struct axc_program *p, struct pack *pack);
 /** mat_factor() - factor @s in SBUF, brought there if need be */
 struct axc_view mat_factor(struct axc_program *p, struct mat *m, uint32_t s);
+
+/** op_load_queue() - transfers to the chip take turns on the queues of sync */
+unsigned int op_load_queue(struct axc_program *p);
+/** op_store_queue() - transfers to memory take turns on the queues of gpsimd */
+unsigned int op_store_queue(struct axc_program *p);
 
 /** op_ready() - checks common to all operators; false: do nothing */
 bool op_ready(struct axc_program *p, const char *op);

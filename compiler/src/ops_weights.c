@@ -21,7 +21,7 @@ struct ring_tile {
 struct op_cache {
 	struct ring_tile ring[RING_TILES];
 	unsigned int next;
-	unsigned int next_queue;
+	unsigned int next_queue, next_store;
 };
 
 static struct op_cache *cache(struct axc_program *p)
@@ -145,6 +145,17 @@ void pack_image(struct axc_program *p, struct pack *pack)
 static unsigned int weight_queue(struct op_cache *c)
 {
 	return c->next_queue++ % WEIGHT_QUEUES;
+}
+
+unsigned int op_load_queue(struct axc_program *p)
+{
+	return p && !p->err && cache(p) ? weight_queue(p->cache) : 0;
+}
+
+unsigned int op_store_queue(struct axc_program *p)
+{
+	return p && !p->err && cache(p) ? CACHE_QUEUE + p->cache->next_store++ % STORE_QUEUES :
+					  CACHE_QUEUE;
 }
 
 void pack_load(struct axc_program *p, struct pack *pack)

@@ -11,9 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "interp.h"
 #include "ref.h"
-#include "soft.h"
+#include "run.h"
 
 static const uint32_t sizes[] = { 1, 2, 64, 127, 128, 129, 300, 513 };
 #define NSIZES	(sizeof(sizes) / sizeof(sizes[0]))
@@ -24,53 +23,12 @@ static struct axc_tensor *vector(struct axc_program *p, enum axc_usage usage, co
 	return axc_tensor_new(p, usage, name, dtype, 1, &n);
 }
 
-static bool have_soft;
+/* What both executors may differ by, relative to the largest number. */
+#define TOLERANCE	2e-5
 
-/* The same on the soft card; both must have found about the same numbers. */
-static void run_soft(const void *elf, size_t size, const struct interp_tensor *t, unsigned int n,
-		     int expect)
-{
-	struct soft *s = soft_load(elf, size, t, n);
-	void *before[8];
-	unsigned int i;
-
-	assert_non_null(s);
-	for (i = 0; i < n; i++)
-		before[i] = memcpy(malloc(t[i].size), t[i].data, t[i].size);
-	assert_int_equal(soft_run(s), expect);
-	soft_free(s);
-	if (expect) {	/* the card's context is gone */
-		soft_close();
-		assert_true(soft_open());
-	}
-	for (i = 0; i < n; i++) {
-		if (!expect && memcmp(before[i], t[i].data, t[i].size))
-			assert_true(ref_distance(t[i].data, before[i], t[i].size / 4) < 2e-5);
-		free(before[i]);
-	}
-}
-
-/* Finish, run twice in different orders, free. */
 static void run(struct axc_program *p, const struct interp_tensor *t, unsigned int n, int expect)
 {
-	const char *text;
-	struct interp *in;
-	size_t size;
-	void *elf;
-
-	if (axc_program_finish(p, &elf, &size)) {
-		axc_program_error(p, &text);
-		fail_msg("%s", text);
-	}
-	axc_program_free(p);
-	in = interp_load(elf, size, t, n);
-	assert_non_null(in);
-	assert_int_equal(interp_run(in, 1), expect);
-	assert_int_equal(interp_run(in, 2), expect);
-	interp_free(in);
-	if (have_soft)
-		run_soft(elf, size, t, n, expect);
-	free(elf);
+	run_program(p, t, n, expect, TOLERANCE);
 }
 
 static float *random_floats(size_t n, float scale)
@@ -428,12 +386,10 @@ int main(void)
 		cmocka_unit_test(logits), cmocka_unit_test(softmax), cmocka_unit_test(matmul),
 		cmocka_unit_test(attention_alone),
 	};
-
 	int ret;
 
-	have_soft = soft_open();
+	run_open();
 	ret = cmocka_run_group_tests(tests, NULL, NULL);
-	if (have_soft)
-		soft_close();
+	run_close();
 	return ret;
 }

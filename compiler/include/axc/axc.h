@@ -6,7 +6,7 @@
  *   1. the kernel builder: tensors, tiles, registers, loops and one call per instruction. It places
  *      tiles and inserts every semaphore (see "How engines are kept in order" below);
  *   2. operators on the builder: matmul, matvec, norms, attention, argmax, ...;
- *   3. whole programs: axc_llama_decode().
+ *   3. whole programs: axc_llama_decode(), axc_llama_train().
  * The result is an ELF file as described in Documentation/executable.rst. The library opens no
  * device and no file.
  *
@@ -459,6 +459,76 @@ void axc_op_softmax(struct axc_program *p, struct axc_tensor *dst, struct axc_te
 void axc_op_matmul(struct axc_program *p, struct axc_tensor *c, struct axc_tensor *at,
 		   struct axc_tensor *b, uint32_t m, uint32_t k, uint32_t n);
 
+/* ---- operators on batches of tokens, for training --------------------------------------------- */
+
+/*
+ * Activations, gradients and weights are row-major matrices of fp32 in tensors, one token a row.
+ * Like the operators above these are used outside loops and take the same DMA queues. Inputs are
+ * only read; an output may be an input only where an operator says so. What does not fit together
+ * is -EINVAL, what does not fit on chip -ENOSPC, with a text that names operator and shapes. Sums
+ * run in a fixed order, so that the same inputs always give the same bits. The formulas stand in
+ * Documentation/compiler.rst.
+ */
+
+/**
+ * struct axc_matrix - a matrix in a tensor of fp32
+ * @tensor: where it lies; NULL where an operator takes "none"
+ * @offset: byte of its first element
+ * @rows: rows
+ * @cols: elements of a row
+ * @stride: elements from one row to the next, at least @cols
+ * @region: of a split tensor (axc_tensor_split()) the region it lies in, else 0
+ */
+struct axc_matrix {
+	struct axc_tensor *tensor;
+	uint64_t offset;
+	uint32_t rows;
+	uint32_t cols;
+	uint32_t stride;
+	uint32_t region;
+};
+
+/** axc_matrix() - @rows x @cols elements without gaps, from element @first of a tensor */
+struct axc_matrix axc_matrix(struct axc_tensor *t, uint64_t first, uint32_t rows, uint32_t cols);
+/** axc_matrix_cols() - columns @first .. @first + @n - 1 of a matrix */
+struct axc_matrix axc_matrix_cols(struct axc_matrix m, uint32_t first, uint32_t n);
+
+/* Elements of the tensor of fp32 that steers AdamW: one program serves every step. */
+enum axc_adamw {
+	AXC_ADAMW_RATE,		/* learning rate */
+	AXC_ADAMW_BETA1,
+	AXC_ADAMW_BETA2,
+	AXC_ADAMW_EPS,
+	AXC_ADAMW_DECAY,	/* weight decay */
+	AXC_ADAMW_FIX1,		/* 1 / (1 - beta1^step), step from 1 */
+	AXC_ADAMW_FIX2,		/* 1 / (1 - beta2^step) */
+	AXC_ADAMW_SCALE,	/* gradients are multiplied by it first: 1 / cards */
+	AXC_ADAMW_CLIP,		/* largest norm of the scaled gradients; INFINITY: no limit */
+	AXC_ADAMW_SIZE,
+};
+
+/**
+ * axc_batch_norm() - square root of the sum of squares
+ * @norm: tensor of fp32 [1]
+ * @grads: tensor of fp32, all of it
+ * @hyper: fp32 [AXC_ADAMW_SIZE]; the norm is that of the gradients times AXC_ADAMW_SCALE
+ */
+void axc_batch_norm(struct axc_program *p, struct axc_tensor *norm, struct axc_tensor *grads,
+		    struct axc_tensor *hyper);
+/**
+ * axc_batch_adamw() - one step for @n parameters in place
+ * @params: tensors of fp32, of which elements @first .. @first + @n - 1 are used
+ * @m: first moments, zero before step 1
+ * @v: second moments, zero before step 1
+ * @grads: gradients
+ * @hyper: fp32 [AXC_ADAMW_SIZE]
+ * @norm: of axc_batch_norm(), to clip by
+ * @decay: with weight decay
+ */
+void axc_batch_adamw(struct axc_program *p, struct axc_tensor *params, struct axc_tensor *m,
+		     struct axc_tensor *v, struct axc_tensor *grads, struct axc_tensor *hyper,
+		     struct axc_tensor *norm, uint64_t first, uint64_t n, bool decay);
+
 /* ---- a Llama --------------------------------------------------------------------------------- */
 
 /**
@@ -539,6 +609,111 @@ struct axc_llama_weights {
  */
 int axc_llama_decode(const struct axc_llama_config *config, const struct axc_llama_weights *weights,
 		     struct axc_program **program);
+
+/* ---- training a Llama ------------------------------------------------------------------------- */
+
+/**
+ * struct axc_llama_train - what to train
+ * @model: shape; seq_len is the tokens of a sequence
+ * @batch: sequences of a launch
+ * @own_classifier: the classifier has weights of its own; else it is token_embedding
+ * @bucket_done: NULL, or called while the gradient program is made, at the moment when everything
+ *	that writes the gradients of @bucket has been emitted: emit there what should go on beside
+ *	the rest of the backward pass, such as an all-reduce. @grads is split into as many regions
+ *	as there are buckets; region number is bucket number. It may emit anything but must leave
+ *	no tile behind
+ * @opaque: given to @bucket_done
+ *
+ * The parameters are one flat tensor of fp32: the arrays of &struct axc_llama_weights in its
+ * order. That is the order of a llama2.c checkpoint, which has two unused tables of rotation
+ * (seq_len * head_size floats together) between rms_final and wcls. Gradients and the moments of
+ * AdamW have the same layout.
+ *
+ * The gradients become complete in buckets, from the end of the model to its start: bucket 0 is
+ * rms_final and wcls, bucket 1 + i layer n_layers - 1 - i, the last bucket token_embedding.
+ */
+struct axc_llama_train {
+	struct axc_llama_config model;
+	uint32_t batch;
+	bool own_classifier;
+	void (*bucket_done)(void *opaque, struct axc_program *p, struct axc_tensor *grads,
+			    uint32_t bucket);
+	void *opaque;
+};
+
+/**
+ * struct axc_llama_param - one parameter array of one layer
+ * @name: as in &struct axc_llama_weights
+ * @layer: of the arrays that each layer has, else 0
+ * @first: its first element in the flat tensor
+ * @rows: rows; a norm has one
+ * @cols: columns
+ * @bucket: see &struct axc_llama_train
+ * @decay: takes part in weight decay: everything but norms
+ */
+struct axc_llama_param {
+	const char *name;
+	uint32_t layer;
+	uint64_t first;
+	uint32_t rows;
+	uint32_t cols;
+	uint32_t bucket;
+	bool decay;
+};
+
+/** axc_llama_train_size() - elements of the flat tensor; 0 for a shape that cannot be trained */
+uint64_t axc_llama_train_size(const struct axc_llama_train *t);
+/** axc_llama_train_buckets() - how many; 0 for a shape that cannot be trained */
+uint32_t axc_llama_train_buckets(const struct axc_llama_train *t);
+/**
+ * axc_llama_train_param() - the parameters in the order in which they lie
+ * @i: from 0
+ *
+ * Return: 0, -ENOENT after the last, -EINVAL for a shape that cannot be trained.
+ */
+int axc_llama_train_param(const struct axc_llama_train *t, uint32_t i,
+			  struct axc_llama_param *param);
+
+/* The programs' tensors. */
+#define AXC_TRAIN_TOKENS	"tokens"	/* input, u32[batch][seq_len] */
+#define AXC_TRAIN_TARGETS	"targets"	/* input, u32[batch][seq_len]: what follows each */
+#define AXC_TRAIN_PARAMS	"params"	/* input, in place in UPDATE; fp32[size] */
+#define AXC_TRAIN_LOSS		"loss"		/* output, fp32[1]: mean of the losses, in nats */
+#define AXC_TRAIN_LOSSES	"losses"	/* output, fp32[batch][seq_len] */
+#define AXC_TRAIN_GRADS		"grads"		/* output of GRAD, input of UPDATE; fp32[size] */
+#define AXC_TRAIN_M		"m"		/* in place, fp32[size] */
+#define AXC_TRAIN_V		"v"		/* in place, fp32[size] */
+#define AXC_TRAIN_HYPER		"hyper"		/* input, fp32[AXC_ADAMW_SIZE] */
+#define AXC_TRAIN_NORM		"norm"		/* output, fp32[1]: of the scaled gradients */
+
+/**
+ * enum axc_train_program - the programs of a training
+ * @AXC_TRAIN_GRAD: tokens, targets, params -> loss, losses, grads (gradient of loss)
+ * @AXC_TRAIN_EVAL: tokens, targets, params -> loss, losses
+ * @AXC_TRAIN_UPDATE: grads, hyper, params, m, v -> params, m, v, norm: a step of AdamW
+ */
+enum axc_train_program {
+	AXC_TRAIN_GRAD,
+	AXC_TRAIN_EVAL,
+	AXC_TRAIN_UPDATE,
+};
+
+/**
+ * axc_llama_train() - a program of a training
+ * @t: what to train; read during the call only
+ * @which: the program
+ * @program: set to the program; finish it with axc_program_finish(), free it afterwards. It is set
+ *	(and must be freed) on errors too, so that axc_program_error() can tell; NULL without memory
+ *
+ * The model is that of axc_llama_decode(). A token or target outside the vocabulary ends the launch
+ * with a DMA error. A launch keeps nothing for the next one but what it gives back; activations are
+ * the program's own memory, about 4 * batch * seq_len * n_layers * (8 * dim + 4 * kv_dim + 5 *
+ * hidden_dim) bytes.
+ *
+ * Return: 0, -EINVAL, -ENOSPC, -ENOMEM.
+ */
+int axc_llama_train(const struct axc_llama_train *t, enum axc_train_program which,
+		    struct axc_program **program);
 
 #pragma GCC visibility pop
 
