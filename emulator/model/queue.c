@@ -63,6 +63,7 @@ struct window {
  * @tail: sq_tail when last looked at, already checked
  * @cq_tail: completions written
  * @cq_head: cq_head when last looked at, already checked
+ * @cq_told: completions that the reader needs no interrupt for: it had one, or has taken them
  * @used: created
  * @stopped: a command failed; nothing more is fetched until destruction
  * @work: what @cmd does
@@ -79,6 +80,7 @@ struct queue {
 	uint32_t tail;
 	uint32_t cq_tail;
 	uint32_t cq_head;
+	uint32_t cq_told;
 	bool used;
 	bool stopped;
 	enum work work;
@@ -275,6 +277,7 @@ static void cmd_done(struct axon_card *card, struct queue *q, uint64_t cycles, u
 	enum axon_status ring;
 	uint64_t addr = 0;
 	uint32_t event;
+	bool wanted;
 
 	q->work = WORK_NONE;
 	ring = cqe_post(card, q, cycles, profiled, AXON_STATUS_OK, &addr);
@@ -285,8 +288,33 @@ static void cmd_done(struct axon_card *card, struct queue *q, uint64_t cycles, u
 	/* The completion is out before the event index is read: pairs with the reader's barrier. */
 	atomic_thread_fence(memory_order_seq_cst);
 	event = load_relaxed(&q->state->cq_event);
-	axon_vector_completion(card, q->p.vector,
-			       axon_ring_needs_event(event, q->cq_tail, q->cq_tail - 1));
+	wanted = axon_ring_needs_event(event, q->cq_tail, q->cq_tail - 1);
+	if (wanted)
+		q->cq_told = q->cq_tail;
+	axon_vector_completion(card, q->p.vector, wanted);
+}
+
+/*
+ * Did the reader ask for an interrupt at the moment its completion was written, and neither of the
+ * two saw the other? A reader that keeps to the barriers of struct axon_qstate does not need this.
+ * There are emulators that leave out a guest's barriers. Return: an interrupt was raised.
+ */
+static bool missed_event(struct axon_card *card, struct queue *q)
+{
+	uint32_t event, head;
+
+	if (q->cq_told == q->cq_tail)
+		return false;
+	/* The event first: it is written after the head. */
+	event = load_acquire(&q->state->cq_event);
+	head = load_relaxed(&q->state->cq_head);
+	if (q->cq_tail - head < q->cq_tail - q->cq_told)
+		q->cq_told = head;
+	if (!axon_ring_needs_event(event, q->cq_tail, q->cq_told))
+		return false;
+	q->cq_told = q->cq_tail;
+	axon_vector_completion(card, q->p.vector, true);
+	return true;
 }
 
 /* ---- commands ---- */
@@ -630,6 +658,7 @@ static void take_up(struct axon_card *card)
 		}
 		if (qs->announced)
 			store_relaxed(&q->state->sq_event, q->head - 1);
+		missed_event(card, q);
 	}
 	qs->announced = false;
 	for (uint32_t i = 0; i < AXON_MAX_QUEUES / 64; i++)
@@ -692,7 +721,8 @@ bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns)
 	for (uint32_t i = 0; i < qs->actives; i++) {
 		struct queue *q = &qs->queue[qs->active[i]];
 
-		if (!q->stopped && load_relaxed(&q->state->sq_tail) != q->head)
+		if (!q->stopped && (load_relaxed(&q->state->sq_tail) != q->head ||
+				    missed_event(card, q)))
 			return false;
 	}
 	*deadline_ns = axon_vectors_deadline(card);

@@ -7,13 +7,17 @@
  * MMIO handlers hold QEMU's big lock (BQL), and while they run no other device is served.
  *
  * Threads and locks. Each card has one thread, which is the only one to make the "card thread's
- * calls" of the model, except while it is parked. It never takes the BQL: its DMA reaches plain RAM
- * only, and interrupts leave through a bottom half. So whoever holds the BQL may wait for it.
+ * calls" of the model, except while it is parked. Its DMA reaches plain RAM only and needs no lock.
+ * The thread takes the BQL for one thing, to raise interrupts, and counts as parked while it waits
+ * for it: so whoever holds the BQL may wait until it has parked. While it has other work, interrupts
+ * leave through a bottom half instead, so that no lock keeps the card from working.
  * Lock order: BQL, then AxonState::lock; never the other way round.
  *
  * The file has the shape of hw/misc/x.c; plugin.c loads it into a QEMU that was built without it.
  */
 #include "compat.h"
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 #include "axon.h"
 #include "axon_card.h"
 #include "axon_hw.h"
@@ -36,7 +40,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
  * @serial: property
  * @poll_us: property: how long the thread polls after the last work before it sleeps
  * @card: the model; set while realized
- * @irq_bh: raises the vectors in @irq_pending, on the main loop
+ * @irq_bh: raises the vectors in @irq_pending, on the main loop, when @thread does not
  * @irq_pending: bit per vector (atomic)
  * @thread: the card thread
  * @wakeup: ends the sleep of @thread
@@ -44,9 +48,12 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
  * @asleep: @thread is, or is about to be, blocked on @wakeup (atomic)
  * @hold: @thread shall park; written under the BQL (atomic)
  * @quit: @thread shall end; written under the BQL (atomic)
- * @lock: guards @parked and the two conditions
+ * @lock: guards the next four and the two conditions
  * @parked: @thread has parked
- * @parked_cond: @parked became true
+ * @yielded: @thread waits for the BQL, or had it a moment ago; it comes by axon_park() next
+ * @ended: @thread no longer touches the card
+ * @left: axon_exit() did not wait for @thread, which frees what is its own
+ * @parked_cond: @parked, @yielded or @ended became true
  * @resume_cond: @hold became false
  * @log_until: no line is logged before this time, so that a guest cannot flood the operator; only
  *	the card thread's and the vCPU's messages race for it, and a lost one does no harm
@@ -72,6 +79,9 @@ struct AxonState {
 	int quit;
 	QemuMutex lock;
 	bool parked;
+	bool yielded;
+	bool ended;
+	bool left;
 	QemuCond parked_cond;
 	QemuCond resume_cond;
 	int64_t log_until;
@@ -118,7 +128,9 @@ static void axon_irq(void *opaque, unsigned int vector)
 	AxonState *s = opaque;
 
 	qatomic_or(&s->irq_pending, 1u << vector);
-	qemu_bh_schedule(s->irq_bh);
+	/* The card thread sees to its own at the end of the slice: axon_deliver(). */
+	if (!qemu_thread_is_self(&s->thread))
+		qemu_bh_schedule(s->irq_bh);
 }
 
 static void axon_wake(void *opaque)
@@ -162,7 +174,7 @@ static const struct axon_card_ops axon_ops = {
 	.log = axon_log,
 };
 
-/* On the main loop, under the BQL. */
+/* Under the BQL. */
 static void axon_irq_bh(void *opaque)
 {
 	AxonState *s = opaque;
@@ -176,22 +188,48 @@ static void axon_irq_bh(void *opaque)
 
 /* ---- the card thread ---- */
 
+/*
+ * A full barrier in every thread of the process. QEMU before 8.1 leaves out the barriers of a guest
+ * with one CPU: what it wrote to a ring may still be on its way while it reads an event index that
+ * is older than what axon_card_prepare_sleep() has announced. Once a sleep this costs nothing.
+ */
+static bool axon_barrier_everywhere(void)
+{
+	return !syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+/* May the thread sleep, and for how many nanoseconds? -1: until it is woken. */
+static bool axon_may_sleep(AxonState *s, int64_t *left)
+{
+	uint64_t deadline;
+
+	*left = -1;
+	if (!axon_card_prepare_sleep(s->card, &deadline))
+		return false;
+	/* Where the kernel has no such barrier it is enough to look again a little later. */
+	if (!axon_barrier_everywhere())
+		*left = SCALE_MS;
+	else if (!axon_card_prepare_sleep(s->card, &deadline))
+		return false;
+	if (deadline != UINT64_MAX) {
+		int64_t due = MAX((int64_t)(deadline - get_clock()), 0);
+
+		*left = *left < 0 ? due : MIN(*left, due);
+	}
+	return !qatomic_read(&s->work) && !qatomic_read(&s->hold) && !qatomic_read(&s->quit);
+}
+
 /* Blocks until somebody has work or the card's own deadline is reached. */
 static void axon_sleep(AxonState *s)
 {
 	GPollFD fd = { .fd = event_notifier_get_fd(&s->wakeup), .events = G_IO_IN };
-	uint64_t deadline;
-	int64_t left = -1;
+	int64_t left;
 
 	qatomic_set(&s->work, 0);
 	qatomic_set(&s->asleep, 1);
 	smp_mb();
-	if (axon_card_prepare_sleep(s->card, &deadline)) {
-		if (deadline != UINT64_MAX)
-			left = MAX((int64_t)(deadline - get_clock()), 0);
-		if (!qatomic_read(&s->work) && !qatomic_read(&s->hold) && !qatomic_read(&s->quit))
-			qemu_poll_ns(&fd, 1, left);
-	}
+	if (axon_may_sleep(s, &left))
+		qemu_poll_ns(&fd, 1, left);
 	qatomic_set(&s->asleep, 0);
 	event_notifier_test_and_clear(&s->wakeup);
 }
@@ -199,6 +237,7 @@ static void axon_sleep(AxonState *s)
 static void axon_park(AxonState *s)
 {
 	qemu_mutex_lock(&s->lock);
+	s->yielded = false;
 	while (qatomic_read(&s->hold) && !qatomic_read(&s->quit)) {
 		/* Said anew each time: axon_resume() and the next axon_hold() may both be over. */
 		s->parked = true;
@@ -207,6 +246,63 @@ static void axon_park(AxonState *s)
 	}
 	s->parked = false;
 	qemu_mutex_unlock(&s->lock);
+}
+
+/*
+ * Interrupts that the card raised in its last slice. Waking the main loop for them would cost an
+ * idle card's user more than all the rest.
+ */
+static void axon_deliver(AxonState *s, bool more)
+{
+	if (!qatomic_read(&s->irq_pending))
+		return;
+	if (more) {
+		qemu_bh_schedule(s->irq_bh);
+		return;
+	}
+	qemu_mutex_lock(&s->lock);
+	s->yielded = true;
+	qemu_cond_broadcast(&s->parked_cond);
+	qemu_mutex_unlock(&s->lock);
+	compat_bql_lock();
+	if (!qatomic_read(&s->quit))
+		axon_irq_bh(s);
+	compat_bql_unlock();
+	axon_park(s);
+}
+
+static bool axon_slice(AxonState *s)
+{
+	bool more = axon_card_run(s->card);
+
+	axon_deliver(s, more);
+	return more;
+}
+
+static void axon_thread_fini(AxonState *s)
+{
+	event_notifier_cleanup(&s->wakeup);
+	qemu_cond_destroy(&s->resume_cond);
+	qemu_cond_destroy(&s->parked_cond);
+	qemu_mutex_destroy(&s->lock);
+	object_unref(OBJECT(s));
+}
+
+/* From here on the thread touches @s only if axon_exit() is over and has left that to it. */
+static void axon_thread_end(AxonState *s)
+{
+	bool left;
+
+	qemu_mutex_lock(&s->lock);
+	s->ended = true;
+	left = s->left;
+	qemu_cond_broadcast(&s->parked_cond);
+	qemu_mutex_unlock(&s->lock);
+	if (!left)
+		return;
+	compat_bql_lock();
+	axon_thread_fini(s);
+	compat_bql_unlock();
 }
 
 static void *axon_thread(void *opaque)
@@ -219,7 +315,7 @@ static void *axon_thread(void *opaque)
 		if (qatomic_read(&s->hold)) {
 			axon_park(s);
 			idle_since = 0;
-		} else if (axon_card_run(s->card)) {
+		} else if (axon_slice(s)) {
 			idle_since = 0;
 		} else if (!idle_since) {
 			idle_since = get_clock();
@@ -231,6 +327,7 @@ static void *axon_thread(void *opaque)
 		}
 	}
 	rcu_unregister_thread();
+	axon_thread_end(s);
 	return NULL;
 }
 
@@ -240,7 +337,7 @@ static void axon_hold(AxonState *s)
 	qatomic_set(&s->hold, 1);
 	event_notifier_set(&s->wakeup);
 	qemu_mutex_lock(&s->lock);
-	while (!s->parked)		/* one slice at most: the thread never waits for the BQL */
+	while (!s->parked && !s->yielded)	/* one slice at most */
 		qemu_cond_wait(&s->parked_cond, &s->lock);
 	qemu_mutex_unlock(&s->lock);
 }
@@ -438,9 +535,12 @@ static bool axon_start_thread(AxonState *s, Error **errp)
 	/* No guard against re-entry: the bottom half does nothing but raise interrupts. */
 	s->irq_bh = qemu_bh_new(axon_irq_bh, s);
 	s->hold = s->quit = s->work = s->asleep = 0;
-	s->parked = false;
+	s->parked = s->yielded = s->ended = s->left = false;
+	/* Of no consequence if it fails: see axon_may_sleep(). */
+	syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	object_ref(OBJECT(s));
 	snprintf(name, sizeof(name), "axon/%s", DEVICE(s)->id ? DEVICE(s)->id : "");
-	qemu_thread_create(&s->thread, name, axon_thread, s, QEMU_THREAD_JOINABLE);
+	qemu_thread_create(&s->thread, name, axon_thread, s, QEMU_THREAD_DETACHED);
 	return true;
 }
 
@@ -477,20 +577,23 @@ static void axon_realize(PCIDevice *pci, Error **errp)
 static void axon_exit(PCIDevice *pci)
 {
 	AxonState *s = AXON(pci);
+	bool ended;
 
 	qemu_mutex_lock(&s->lock);
 	qatomic_set(&s->quit, 1);
 	qemu_cond_broadcast(&s->resume_cond);
-	qemu_mutex_unlock(&s->lock);
 	event_notifier_set(&s->wakeup);
-	qemu_thread_join(&s->thread);
+	/* A thread that waits for the BQL, which is ours, is done with the card too. */
+	while (!s->ended && !s->yielded)
+		qemu_cond_wait(&s->parked_cond, &s->lock);
+	ended = s->ended;
+	s->left = !ended;
+	qemu_mutex_unlock(&s->lock);
 	/* The model may still raise vector 0 from an MMIO write, but the BARs are gone by now. */
 	axon_release(s);
 	qemu_bh_delete(s->irq_bh);
-	event_notifier_cleanup(&s->wakeup);
-	qemu_cond_destroy(&s->resume_cond);
-	qemu_cond_destroy(&s->parked_cond);
-	qemu_mutex_destroy(&s->lock);
+	if (ended)
+		axon_thread_fini(s);
 }
 
 /* ---- QOM ---- */

@@ -64,6 +64,14 @@
 #define compat_set_reset(dc, fn) ((dc)->reset = (fn))
 #endif
 
+#if AXON_QEMU_AT >= 900			/* the big lock got the name that everybody used */
+#define compat_bql_lock() bql_lock()
+#define compat_bql_unlock() bql_unlock()
+#else
+#define compat_bql_lock() qemu_mutex_lock_iothread()
+#define compat_bql_unlock() qemu_mutex_unlock_iothread()
+#endif
+
 /* What this QEMU allocates for a type; later ones do not tell, then what the caller believes. */
 #if AXON_QEMU_AT < 800
 #define compat_instance_size(type, believed) object_type_get_instance_size(type)

@@ -235,6 +235,10 @@ class Queue:
         self.card.vm.store(slot, raw + operands.ljust(40, b"\0"))
         self.tail = self.tail + 1 & 0xffffffff
 
+    def want_interrupt(self):
+        """Asks for one with the completion of the command to be put next."""
+        self.card.vm.write(self.state + 8, self.tail)
+
     def ring(self, doorbell=None):
         """Publishes the tail and rings if @doorbell, or by default if the card asks for it.
 

@@ -7,6 +7,9 @@ from card import C, Card, firmware
 from machine import Machine, card_args, pack, wait_until
 
 
+MSIX_MOD = 0x1c0        # AXON_REG_MSIX_MOD(0)
+
+
 def load_with_copies(card, entries=256):
     """A ring full of copies between RAM and HBM: enough work for many slices."""
     queue = card.make_queue(entries=entries)
@@ -53,6 +56,55 @@ class Reset(unittest.TestCase):
         self.start()
         self.check_works()
 
+    def raise_interrupts(self):
+        """Moderation lets one go on each vector, all in the two milliseconds that follow."""
+        vectors = range(1, C["AXON_NUM_VECTORS"])
+        self.card.enable_msix(0x8000)
+        queues = [self.card.make_queue(queue=v, entries=16, at=0x100000 + v * 0x4000, vector=v)
+                  for v in vectors]
+        due = time.monotonic() + 0.06
+        for v, queue in zip(vectors, queues):
+            held = int((due - time.monotonic()) * 1000000)
+            self.card.set_reg(MSIX_MOD + 4 * v, max(held, 1))
+            for _ in range(2):
+                queue.want_interrupt()
+                queue.put("NOP")
+                queue.ring()
+                queue.wait()
+        time.sleep(max(due - time.monotonic(), 0))
+
+    def test_hold_while_interrupts_leave(self):
+        # A write to the command register parks the card's thread, which may want the same lock.
+        for _ in range(20):
+            self.raise_interrupts()
+            self.vm.write(self.card.config + 4, 2, 2)
+            self.vm.write(self.card.config + 4, 6, 2)
+            self.card.reset()
+            self.start()
+        self.check_works()
+
+    def test_flr_while_interrupts_leave(self):
+        for _ in range(20):
+            self.raise_interrupts()
+            self.card.flr()
+            self.start()
+        self.check_works()
+
+    def test_unplug_while_interrupts_leave(self):
+        self.card.slot_power(True)
+        for _ in range(10):
+            self.vm.qmp("device_del", id="card0")
+            self.raise_interrupts()
+            self.card.slot_power(False)
+            self.vm.wait_event("DEVICE_DELETED", device="card0")
+            self.vm.events.clear()
+            wait_until(lambda: self.vm.threads("axon/") == 0, "the end of the card's thread")
+            self.vm.qmp("device_add", driver="axon", id="card0", bus="rp0", hbm="hbm0")
+            self.card.slot_power(True)
+            self.card = Card(self.vm)
+            self.start()
+        self.check_works()
+
     def test_hbm_survives_flr(self):
         self.vm.store(self.card.hbm + 0x3000000, b"still here")
         self.card.flr()
@@ -79,7 +131,7 @@ class Reset(unittest.TestCase):
             self.vm.wait_event("DEVICE_DELETED", device="card0")
             self.vm.events.clear()
             self.assertEqual(self.vm.read(self.card.config), 0xffffffff)
-            self.assertEqual(self.vm.threads("axon/"), 0)
+            wait_until(lambda: self.vm.threads("axon/") == 0, "the end of the card's thread")
             self.vm.qmp("device_add", driver="axon", id="card0", bus="rp0", hbm="hbm0")
             self.card.slot_power(True)
             wait_until(lambda: self.vm.threads("axon/") == 1, "the new card's thread")

@@ -157,6 +157,46 @@ static void let_go_by_count(void **state)
 	assert_int_equal(env->irqs[1], 2);
 }
 
+/* A reader and the card that missed each other: found with the next slice or before sleep. */
+static void missed(void **state)
+{
+	struct env *env = *state;
+	struct axon_cqe cqe;
+	uint64_t deadline;
+	struct ring r;
+
+	ring_init(&r, env, 0, 0, 0);
+	r.state->cq_event = UINT32_MAX;
+	ring_put(&r, nop);
+	run(env);
+	assert_int_equal(env->irqs[1], 0);
+	r.state->cq_event = 0;
+	assert_false(axon_card_prepare_sleep(env->card, &deadline));
+	assert_int_equal(env->irqs[1], 1);
+	/* Once: the reader has not moved yet. */
+	run(env);
+	assert_true(axon_card_prepare_sleep(env->card, &deadline));
+	assert_int_equal(env->irqs[1], 1);
+	assert_true(ring_get(&r, &cqe));
+	/* The same with a slice in between. */
+	ring_put(&r, nop);
+	run(env);
+	r.state->cq_event = 1;
+	run(env);
+	assert_int_equal(env->irqs[1], 2);
+	assert_true(ring_get(&r, &cqe));
+	/* A reader that takes completions without interrupts asks for none. */
+	for (int i = 0; i < 3; i++) {
+		ring_put(&r, nop);
+		run(env);
+		assert_true(ring_get(&r, &cqe));
+		r.state->cq_event = r.state->cq_head - 1;
+		run(env);
+		assert_true(axon_card_prepare_sleep(env->card, &deadline));
+	}
+	assert_int_equal(env->irqs[1], 2);
+}
+
 static void vectors_are_independent(void **state)
 {
 	struct env *env = *state;
@@ -178,7 +218,8 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(sleep_is_announced), T(taken_back), T(stale_ring_is_looked_at),
-		T(held_back_by_time), T(let_go_by_count), T(vectors_are_independent),
+		T(held_back_by_time), T(let_go_by_count), T(missed),
+		T(vectors_are_independent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
