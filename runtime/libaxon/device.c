@@ -252,6 +252,27 @@ AXON_API uint64_t axon_bo_size(const struct axon_bo *bo)
 	return bo ? bo->size : 0;
 }
 
+AXON_API int axon_bo_export(struct axon_bo *bo, int *fd)
+{
+	if (!bo || !fd)
+		return -EINVAL;
+	*fd = -1;
+	return bo->dev->ops->bo_export(bo, fd);
+}
+
+AXON_API int axon_bo_import(struct axon_device *dev, int fd, struct axon_bo **bo)
+{
+	int err;
+
+	if (!dev || !bo)
+		return -EINVAL;
+	*bo = NULL;
+	err = dev->ops->bo_import(dev, fd, bo);
+	if (!err)
+		axon_device_get(dev);
+	return err;
+}
+
 /* ---- address spaces ---- */
 
 AXON_API int axon_vm_create(struct axon_device *dev, struct axon_vm **vm)

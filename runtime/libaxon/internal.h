@@ -5,8 +5,7 @@
  *   device.c         public functions: arguments, object counts, dispatch
  *   path.c           which cards there are (AXON_DEVICE)
  *   transport_drm.c  the kernel driver
- *   transport_soft.c the card in the process: operations; card, memory and queues behind it
- *                    in soft_card.c, soft_mem.c, soft_queue.c
+ *   transport_soft.c the card in the process: operations; what is behind it is in soft_*.c
  */
 #ifndef AXON_LIBAXON_INTERNAL_H
 #define AXON_LIBAXON_INTERNAL_H
@@ -78,6 +77,9 @@ struct axon_transport {
 	void (*bo_destroy)(struct axon_bo *bo);
 	int (*bo_map)(struct axon_bo *bo, void **ptr);
 	int (*bo_info)(struct axon_bo *bo, struct drm_axon_bo_info *info);
+	int (*bo_export)(struct axon_bo *bo, int *fd);
+	/* May give a handle that exists already; bo_destroy is then called once more. */
+	int (*bo_import)(struct axon_device *dev, int fd, struct axon_bo **bo);
 	int (*vm_create)(struct axon_device *dev, struct axon_vm **vm);
 	int (*vm_destroy)(struct axon_vm *vm);
 	int (*vm_bind)(struct axon_vm *vm, const struct axon_bind *ops, uint32_t count,

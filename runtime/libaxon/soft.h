@@ -8,6 +8,8 @@
  *   transport_soft.c  libaxon's operations
  *   soft_card.c       the card: making, booting, mailbox, who runs it, reset
  *   soft_mem.c        HBM, bus addresses, page tables
+ *   soft_share.c      buffers that pass between cards, as file descriptors
+ *   soft_all.c        what the soft cards of the process share
  *   soft_queue.c      rings, completions, failures, timeouts, waiting
  *
  * Threads. The model must be run by one thread at a time. A waiter runs the card itself until its
@@ -20,6 +22,9 @@
  *   soft_card.run    the model's card-thread calls, memory, page tables, list of queues, mailbox
  *   soft_queue.lock  submission: the ring's tail, jobs held back
  *   soft_card.sleep  sleeping and waking; nothing is called with it held
+ *   soft_all.lock    what all cards share; taken for moments, no other lock with it
+ *
+ * Nobody takes the run lock of a card while holding that of another.
  */
 #ifndef AXON_LIBAXON_SOFT_H
 #define AXON_LIBAXON_SOFT_H
@@ -61,12 +66,28 @@ struct soft_space {
 };
 
 /**
+ * struct soft_pages - host memory, which may be a buffer of several cards
+ * @refs: those buffers
+ */
+struct soft_pages {
+	atomic_uint refs;
+	uint8_t *ptr;
+	uint64_t size;
+};
+
+struct soft_share;
+
+/**
  * struct soft_bo - a buffer
- * @refs: its handle and every mapping of it (guarded by soft_card.run)
+ * @refs: its handles, every mapping of it, and @share (guarded by soft_card.run)
  * @handle: number for drm_axon_bo_info
  * @vm: only address space it may be bound in, or NULL
  * @ptr: its memory
  * @addr: offset in HBM or bus address
+ * @pages: HOST: its memory
+ * @share: what it was exported as, or NULL (guarded by soft_card.run)
+ * @from: the other card's share it was made of, which it holds; or NULL
+ * @next: with @from: in soft_card.imports
  */
 struct soft_bo {
 	struct axon_bo base;
@@ -75,6 +96,10 @@ struct soft_bo {
 	struct axon_vm *vm;
 	uint8_t *ptr;
 	uint64_t addr;
+	struct soft_pages *pages;
+	struct soft_share *share;
+	struct soft_share *from;
+	struct soft_bo *next;
 };
 
 struct soft_mapping {
@@ -113,11 +138,55 @@ uint64_t soft_hbm_used(struct soft_card *card, uint64_t start, uint64_t end);
 void *soft_dma_map(void *card, uint64_t addr, uint64_t *len, bool write);
 void soft_dma_unmap(void *card, void *host, uint64_t len, bool write);
 int soft_bo_new(struct soft_card *card, uint64_t size, uint32_t region, struct soft_bo *bo);
+void soft_pages_put(struct soft_pages *pages);
+/* A buffer of @card in host memory that exists already; takes a reference of it. */
+int soft_bo_wrap(struct soft_card *card, struct soft_pages *pages, struct soft_bo *bo);
 void soft_bo_put(struct soft_card *card, struct soft_bo *bo);
 int soft_vm_init(struct soft_card *card, struct soft_vm *vm);
 void soft_vm_exit(struct soft_card *card, struct soft_vm *vm);
 /* Changes tables and the list of mappings; invalidating is the caller's. */
 int soft_vm_change(struct soft_card *card, struct soft_vm *vm, const struct axon_bind *op);
+
+/* ---- soft_all.c ---- */
+
+struct soft_token;
+
+/**
+ * struct soft_all - what the soft cards of the process share; the library's only global state
+ *
+ * A process that fork() made starts with an empty one.
+ *
+ * @lock: guards the rest
+ * @nonce: random, so that descriptors of other processes are known as such
+ * @last_token: number of the newest descriptor
+ * @shares: buffers that were exported
+ * @tokens: descriptors that stand for them
+ */
+struct soft_all {
+	pthread_mutex_t lock;
+	uint64_t nonce;
+	uint64_t last_token;
+	struct soft_share *shares;
+	struct soft_token *tokens;
+};
+
+struct soft_all *soft_all_lock(void);
+void soft_all_unlock(struct soft_all *all);
+
+/* ---- soft_share.c ---- */
+
+/* Gives up what nobody has a descriptor of any more, of every card. No card is locked. */
+void soft_share_sweep(void);
+/* As axon_bo_import(); takes the card's lock. */
+int soft_share_import(struct soft_card *card, int fd, struct soft_bo **bo);
+/* As axon_bo_export(). soft_card.run is held, as by all that follow. */
+int soft_share_export(struct soft_card *card, struct soft_bo *bo, int *fd);
+/* A buffer that was imported goes. */
+void soft_share_drop(struct soft_card *card, struct soft_bo *bo);
+/* Takes back what this card exported and nobody uses any more: soft_card.returned was set. */
+void soft_share_reap(struct soft_card *card);
+/* The card goes: what it exported cannot be imported any more. */
+void soft_share_card_gone(struct soft_card *card);
 
 /* ---- soft_queue.c ---- */
 
@@ -245,6 +314,7 @@ struct soft_core_watch {
  * @queues: all
  * @mbox_seq: of the last request
  * @next_handle: of the next buffer
+ * @imports: buffers made of other cards' exports
  * @ctxs: contexts that exist
  * @resets: card resets
  * @wedged: reset did not bring it back (atomic: read by anybody)
@@ -253,6 +323,7 @@ struct soft_core_watch {
  * @sleep_until_ns: by when it wants to run again, while it sleeps; else 0
  * @next_check_ns: when time limits are looked at again
  * @stolen_ns: time in which this process did not run, kept from the card's clock (atomic)
+ * @returned: something exported came back, soft_share_reap() takes it (atomic)
  * @want: threads that wait for @run (atomic)
  * @runner: 1 while a thread runs the card for jobs (atomic)
  * @sleepers: threads that wait on @news (atomic)
@@ -296,6 +367,7 @@ struct soft_card {
 	struct soft_queue *queues;
 	uint32_t mbox_seq;
 	uint32_t next_handle;
+	struct soft_bo *imports;
 	uint32_t ctxs;
 	uint32_t resets;
 	atomic_bool wedged;
@@ -305,6 +377,7 @@ struct soft_card {
 	uint64_t next_check_ns;
 	_Atomic uint64_t stolen_ns;
 
+	atomic_bool returned;
 	atomic_uint want;
 	atomic_uint runner;
 	atomic_uint sleepers;

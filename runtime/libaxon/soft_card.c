@@ -43,6 +43,8 @@ void soft_lock(struct soft_card *card)
 	pthread_mutex_lock(&card->run);
 	pthread_mutex_unlock(&card->gate);
 	atomic_fetch_sub(&card->want, 1);
+	if (atomic_load_explicit(&card->returned, memory_order_relaxed))
+		soft_share_reap(card);
 }
 
 void soft_unlock(struct soft_card *card)

@@ -198,22 +198,60 @@ void soft_dma_unmap(void *opaque, void *host, uint64_t len, bool write)
 	/* The memory cannot go while it is bound, and unbinding invalidates. */
 }
 
-static int host_new(struct soft_card *card, struct soft_bo *bo)
+static struct soft_pages *pages_new(uint64_t size)
 {
-	uint64_t size = bo->base.size;
+	struct soft_pages *pages = calloc(1, sizeof(*pages));
 	void *ptr;
+
+	if (!pages)
+		return NULL;
+	ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ptr == MAP_FAILED) {
+		free(pages);
+		return NULL;
+	}
+	pages->ptr = ptr;
+	pages->size = size;
+	return pages;
+}
+
+/* Buffers of different cards let go of it under different locks. */
+void soft_pages_put(struct soft_pages *pages)
+{
+	if (atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	munmap(pages->ptr, pages->size);
+	free(pages);
+}
+
+int soft_bo_wrap(struct soft_card *card, struct soft_pages *pages, struct soft_bo *bo)
+{
+	uint64_t size = pages->size;
 	int err;
 
-	ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (ptr == MAP_FAILED)
-		return -ENOMEM;
-	bo->ptr = ptr;
 	err = space_alloc(&card->bus_space, size, size >= HUGE ? HUGE : PAGE, bo, &bo->addr);
-	if (err) {
-		munmap(ptr, size);
+	if (err)
 		return -ENOMEM;
-	}
+	atomic_fetch_add_explicit(&pages->refs, 1, memory_order_relaxed);
+	bo->base.size = size;
+	bo->base.region = DRM_AXON_REGION_HOST;
+	bo->refs = 1;
+	bo->pages = pages;
+	bo->ptr = pages->ptr;
 	return 0;
+}
+
+static int host_new(struct soft_card *card, uint64_t size, struct soft_bo *bo)
+{
+	struct soft_pages *pages = pages_new(size);
+	int err;
+
+	if (!pages)
+		return -ENOMEM;
+	atomic_init(&pages->refs, 1);
+	err = soft_bo_wrap(card, pages, bo);
+	soft_pages_put(pages);
+	return err;
 }
 
 /* Buffers start with one reference, for the handle; @size is whole pages. */
@@ -221,11 +259,11 @@ int soft_bo_new(struct soft_card *card, uint64_t size, uint32_t region, struct s
 {
 	int err;
 
+	if (region == DRM_AXON_REGION_HOST)
+		return host_new(card, size, bo);
 	bo->base.size = size;
 	bo->base.region = region;
 	bo->refs = 1;
-	if (region == DRM_AXON_REGION_HOST)
-		return host_new(card, bo);
 	err = soft_hbm_alloc(card, size, bo, &bo->addr);
 	if (!err)
 		bo->ptr = card->hbm + bo->addr;
@@ -240,8 +278,10 @@ void soft_bo_put(struct soft_card *card, struct soft_bo *bo)
 		soft_hbm_free(card, bo->addr);
 	} else {
 		space_remove(&card->bus_space, space_find(&card->bus_space, bo->addr));
-		munmap(bo->ptr, bo->base.size);
+		soft_pages_put(bo->pages);
 	}
+	if (bo->from)
+		soft_share_drop(card, bo);
 	free(bo);
 }
 

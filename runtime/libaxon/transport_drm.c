@@ -21,21 +21,39 @@
 
 #define INLINE_SYNCS	16u	/* more than this is allocated */
 
+struct node_bo;
+
+/**
+ * struct node_device - a card
+ * @fd: of its node
+ * @prime: guards @shared and the members of a node_bo that are its; held from asking the kernel
+ *	for an imported handle until that is in @shared, and while one of these is closed
+ * @shared: buffers that were exported or imported: the kernel knows these and gives the same
+ *	handle again when one is imported, without counting how often
+ */
 struct node_device {
 	struct axon_device base;
 	int fd;
+	pthread_mutex_t prime;
+	struct node_bo *shared;
 };
 
 /**
  * struct node_bo - a GEM handle
  * @lock: guards @ptr
  * @ptr: CPU mapping, or NULL
+ * @is_shared: it is in node_device.shared (guarded by prime, as what follows)
+ * @users: times it was given to the program
+ * @next: in node_device.shared
  */
 struct node_bo {
 	struct axon_bo base;
 	pthread_mutex_t lock;
 	void *ptr;
 	uint32_t handle;
+	bool is_shared;
+	unsigned int users;
+	struct node_bo *next;
 };
 
 struct node_vm {
@@ -159,6 +177,7 @@ int axon_drm_open(const char *path, axon_log_fn log, void *opaque, struct axon_d
 		goto fail;
 	axon_device_init(&dev->base, &axon_transport_drm, path, log, opaque);
 	dev->fd = fd;
+	pthread_mutex_init(&dev->prime, NULL);
 	*out = &dev->base;
 	return 0;
 fail:
@@ -169,6 +188,7 @@ fail:
 static void drm_close(struct axon_device *base)
 {
 	close(device_fd(base));
+	pthread_mutex_destroy(&to_node(device, base)->prime);
 	free(base);
 }
 
@@ -214,19 +234,51 @@ static int drm_bo_create(struct axon_device *base, uint64_t size, uint32_t regio
 	bo->base.region = region;
 	bo->base.flags = flags;
 	bo->handle = req.handle;
+	bo->users = 1;
 	*out = &bo->base;
 	return 0;
 }
 
-static void drm_bo_destroy(struct axon_bo *base)
+static void bo_free(struct node_bo *bo)
 {
-	struct node_bo *bo = to_node(bo, base);
-
 	if (bo->ptr)
-		munmap(bo->ptr, base->size);
-	drmCloseBufferHandle(device_fd(base->dev), bo->handle);
+		munmap(bo->ptr, bo->base.size);
+	drmCloseBufferHandle(device_fd(bo->base.dev), bo->handle);
 	pthread_mutex_destroy(&bo->lock);
 	free(bo);
+}
+
+static void share_locked(struct node_device *dev, struct node_bo *bo)
+{
+	if (bo->is_shared)
+		return;
+	bo->is_shared = true;
+	bo->next = dev->shared;
+	dev->shared = bo;
+}
+
+static void unshare_locked(struct node_device *dev, struct node_bo *bo)
+{
+	struct node_bo **link = &dev->shared;
+
+	if (!bo->is_shared)
+		return;
+	while (*link != bo)
+		link = &(*link)->next;
+	*link = bo->next;
+}
+
+static void drm_bo_destroy(struct axon_bo *base)
+{
+	struct node_device *dev = to_node(device, base->dev);
+	struct node_bo *bo = to_node(bo, base);
+
+	pthread_mutex_lock(&dev->prime);
+	if (!--bo->users) {
+		unshare_locked(dev, bo);
+		bo_free(bo);
+	}
+	pthread_mutex_unlock(&dev->prime);
 }
 
 static int map_locked(struct node_bo *bo)
@@ -266,6 +318,78 @@ static int drm_bo_info(struct axon_bo *base, struct drm_axon_bo_info *info)
 	memset(info, 0, sizeof(*info));
 	info->handle = to_node(bo, base)->handle;
 	return call(base->dev, DRM_IOCTL_AXON_BO_INFO, info);
+}
+
+static int drm_bo_export(struct axon_bo *base, int *fd)
+{
+	struct node_device *dev = to_node(device, base->dev);
+	struct node_bo *bo = to_node(bo, base);
+	int err = 0;
+
+	pthread_mutex_lock(&dev->prime);
+	if (drmPrimeHandleToFD(dev->fd, bo->handle, DRM_CLOEXEC | DRM_RDWR, fd))
+		err = -errno;
+	else
+		share_locked(dev, bo);
+	pthread_mutex_unlock(&dev->prime);
+	return err;
+}
+
+/* A handle that the kernel has just given. Takes it over, also when it fails. */
+static int adopt_locked(struct node_device *dev, uint32_t handle, struct node_bo **out)
+{
+	struct drm_axon_bo_info info = { .handle = handle };
+	struct node_bo *bo = calloc(1, sizeof(*bo));
+	int err = bo ? call(&dev->base, DRM_IOCTL_AXON_BO_INFO, &info) : -ENOMEM;
+
+	*out = bo;
+	if (err) {
+		drmCloseBufferHandle(dev->fd, handle);
+		free(bo);
+		return err;
+	}
+	pthread_mutex_init(&bo->lock, NULL);
+	bo->base.dev = &dev->base;
+	bo->base.size = info.size;
+	bo->base.region = info.region;
+	bo->base.flags = info.flags;
+	bo->handle = handle;
+	share_locked(dev, bo);
+	return 0;
+}
+
+static int import_locked(struct node_device *dev, int fd, struct node_bo **out)
+{
+	struct node_bo *bo;
+	uint32_t handle;
+	int err;
+
+	if (drmPrimeFDToHandle(dev->fd, fd, &handle))
+		return -errno;
+	for (bo = dev->shared; bo && bo->handle != handle; bo = bo->next)
+		;
+	if (!bo) {
+		err = adopt_locked(dev, handle, &bo);
+		if (err)
+			return err;
+	}
+	bo->users++;
+	*out = bo;
+	return 0;
+}
+
+static int drm_bo_import(struct axon_device *base, int fd, struct axon_bo **out)
+{
+	struct node_device *dev = to_node(device, base);
+	struct node_bo *bo = NULL;
+	int err;
+
+	pthread_mutex_lock(&dev->prime);
+	err = import_locked(dev, fd, &bo);
+	pthread_mutex_unlock(&dev->prime);
+	if (!err)
+		*out = &bo->base;
+	return err;
 }
 
 /* ---- address spaces ---- */
@@ -570,6 +694,8 @@ const struct axon_transport axon_transport_drm = {
 	.bo_destroy = drm_bo_destroy,
 	.bo_map = drm_bo_map,
 	.bo_info = drm_bo_info,
+	.bo_export = drm_bo_export,
+	.bo_import = drm_bo_import,
 	.vm_create = drm_vm_create,
 	.vm_destroy = drm_vm_destroy,
 	.vm_bind = drm_vm_bind,

@@ -144,6 +144,9 @@ static void soft_close(struct axon_device *base)
 {
 	struct soft_card *card = to_card(base);
 
+	soft_lock(card);
+	soft_share_card_gone(card);
+	soft_unlock(card);
 	soft_card_stop(card);
 	soft_mem_exit(card);
 	free(card->firmware_own);
@@ -309,6 +312,8 @@ static int soft_query(struct axon_device *base, uint32_t type, void *ptr, uint32
 	int err = 0;
 
 	memset(&u, 0, sizeof(u));
+	if (type == DRM_AXON_QUERY_MEM_REGIONS)
+		soft_share_sweep();
 	soft_lock(card);
 	switch (type) {
 	case DRM_AXON_QUERY_DEVICE:
@@ -363,6 +368,13 @@ static int soft_bo_create(struct axon_device *base, uint64_t size, uint32_t regi
 	bo->handle = ++card->next_handle;
 	err = soft_bo_new(card, size, region, bo);
 	soft_unlock(card);
+	if (err == -ENOSPC) {
+		/* Perhaps descriptors were closed that kept memory. */
+		soft_share_sweep();
+		soft_lock(card);
+		err = soft_bo_new(card, size, region, bo);
+		soft_unlock(card);
+	}
 	if (err) {
 		free(bo);
 		return err;
@@ -395,6 +407,30 @@ static int soft_bo_info(struct axon_bo *base, struct drm_axon_bo_info *info)
 		.flags = base->flags,
 	};
 	return 0;
+}
+
+static int soft_bo_export(struct axon_bo *base, int *fd)
+{
+	struct soft_card *card = to_card(base->dev);
+	int err;
+
+	soft_share_sweep();
+	soft_lock(card);
+	err = soft_share_export(card, (struct soft_bo *)base, fd);
+	soft_unlock(card);
+	return err;
+}
+
+static int soft_bo_import(struct axon_device *base, int fd, struct axon_bo **out)
+{
+	struct soft_bo *bo;
+	int err;
+
+	soft_share_sweep();
+	err = soft_share_import(to_card(base), fd, &bo);
+	if (!err)
+		*out = &bo->base;
+	return err;
 }
 
 /* ---- address spaces ---- */
@@ -630,6 +666,8 @@ const struct axon_transport axon_transport_soft = {
 	.bo_destroy = soft_bo_destroy,
 	.bo_map = soft_bo_map,
 	.bo_info = soft_bo_info,
+	.bo_export = soft_bo_export,
+	.bo_import = soft_bo_import,
 	.vm_create = soft_vm_create,
 	.vm_destroy = soft_vm_destroy,
 	.vm_bind = soft_vm_bind,

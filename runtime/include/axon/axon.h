@@ -180,6 +180,37 @@ int axon_bo_info(struct axon_bo *bo, struct drm_axon_bo_info *info);
 /** axon_bo_size() - its size in bytes, rounded */
 uint64_t axon_bo_size(const struct axon_bo *bo);
 
+/**
+ * axon_bo_export() - a file descriptor that stands for a buffer: a dma-buf
+ * @fd: result, for axon_bo_import() by any card that can reach the memory; with the kernel driver
+ *	also in another process, to which it can be sent (SCM_RIGHTS). The caller closes it
+ *
+ * The descriptor keeps the memory alive, also when the buffer is destroyed. On a soft card it does
+ * so while the card is open.
+ *
+ * Return: 0, -EPERM (made for one address space only, or itself memory of another card), -EMFILE,
+ * -EINVAL, -ENOMEM, -ENODEV.
+ */
+int axon_bo_export(struct axon_bo *bo, int *fd);
+
+/**
+ * axon_bo_import() - the buffer behind a file descriptor
+ * @dev: the card that is to use it
+ * @fd: from axon_bo_export(); stays the caller's, and can be closed at once
+ * @bo: result, to be destroyed like any buffer
+ *
+ * A buffer of @dev itself is that buffer; it may be the very handle that is known already, which is
+ * then to be destroyed once more. Host memory of another card is the same memory. HBM of another
+ * card of the fabric is a buffer of region DRM_AXON_REGION_LINK (axon_bo_info() says which card's):
+ * it has no CPU address, can be bound only with DRM_AXON_BIND_NOEXEC and cannot be exported. When
+ * that card goes, bindings stay and accesses through them are faults.
+ *
+ * Return: 0, -EBADF (not a file descriptor), -EINVAL (not a buffer's), -EXDEV (HBM of a card that
+ * is not in @dev's fabric), -EOPNOTSUPP (of another driver; of a soft card in another process),
+ * -EPERM, -ENODEV (a card is gone), -ENOMEM.
+ */
+int axon_bo_import(struct axon_device *dev, int fd, struct axon_bo **bo);
+
 /* ---- address spaces ---- */
 
 /**

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * soft_all.c - what the soft cards of a process share. Cards that reach each other's memory must
+ * know of each other, so this is the one exception to "no global state"; it must hold nothing
+ * while no card is open.
+ */
+#include <string.h>
+#include <sys/random.h>
+
+#include "soft.h"
+
+static struct soft_all all = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* The threads that ran the parent's cards, and perhaps held the lock, are not in the child. */
+static void forget(void)
+{
+	all = (struct soft_all) { .lock = PTHREAD_MUTEX_INITIALIZER };
+}
+
+static void watch_fork(void)
+{
+	/* Without it only the child of a fork() is at a loss, and it was told not to use cards. */
+	pthread_atfork(NULL, NULL, forget);
+}
+
+struct soft_all *soft_all_lock(void)
+{
+	pthread_once(&once, watch_fork);
+	pthread_mutex_lock(&all.lock);
+	/* Without entropy yet 0 does: a mistaken descriptor still names its process. */
+	if (!all.nonce && getrandom(&all.nonce, sizeof(all.nonce), GRND_NONBLOCK) < 0)
+		all.nonce = 0;
+	return &all;
+}
+
+void soft_all_unlock(struct soft_all *a)
+{
+	pthread_mutex_unlock(&a->lock);
+}
