@@ -259,22 +259,32 @@ void axon_raw_copy(unsigned int esz, uint8_t *dst, ptrdiff_t dstep, const uint8_
 	}
 }
 
+/* Neighbours; the compiler makes vectors of it. */
+#define RAW_FILL(type)									\
+	do {										\
+		const type x = (type)val;						\
+											\
+		for (size_t i = 0; i < n; i++)						\
+			memcpy(dst + i * sizeof(x), &x, sizeof(x));			\
+	} while (0)
+
 void axon_raw_fill(unsigned int esz, uint8_t *dst, ptrdiff_t step, uint32_t val, size_t n)
 {
-	uint32_t block[AXON_CHUNK];
 	uint64_t wide = val;
 
-	if (step != (ptrdiff_t)esz || n < 64) {
+	if (step != (ptrdiff_t)esz) {
 		axon_raw_copy(esz, dst, step, (const uint8_t *)&wide, 0, n);
 		return;
 	}
-	for (size_t k = 0; k < AXON_CHUNK; k++)
-		block[k] = esz == 1 ? (val & 0xff) * 0x01010101u :
-			esz == 2 ? (val & 0xffff) * 0x00010001u : val;
-	for (n *= esz; n; dst += sizeof(block)) {
-		size_t len = n < sizeof(block) ? n : sizeof(block);
-
-		memcpy(dst, block, len);
-		n -= len;
+	switch (esz) {
+	case 1:
+		memset(dst, (int)(val & 0xff), n);
+		break;
+	case 2:
+		RAW_FILL(uint16_t);
+		break;
+	default:
+		RAW_FILL(uint32_t);
+		break;
 	}
 }

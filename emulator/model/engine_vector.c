@@ -550,6 +550,22 @@ static void act_rows(struct axon_core *c, const struct expr *e, const struct axo
 	c->math->store[sum->dtype](sum->ptr, sum->pitch, total, o[0].nparts);
 }
 
+/* The same of one element a partition: a column, whose sums are its results. */
+static void act_column(const struct axon_core *c, const struct expr *e,
+		       const struct axon_operand *o, unsigned int ops,
+		       const struct axon_operand *sum)
+{
+	float v[AXON_LOOP_OPS][AXON_PARTITIONS] __attribute__((aligned(64)));
+	const float *in[AXON_LOOP_OPS] = { NULL, v[1], v[2], v[3] };
+	uint32_t n = o[0].nparts;
+
+	for (unsigned int op = 1; op < ops; op++)
+		c->math->load[o[op].dtype](v[op], o[op].ptr, o[op].pitch, n);
+	expr_act(c, e, v[0], in, 0, n);
+	c->math->store[o[0].dtype](o[0].ptr, o[0].pitch, v[0], n);
+	c->math->store[sum->dtype](sum->ptr, sum->pitch, v[0], n);
+}
+
 static bool exec_act(struct axon_core *c, unsigned int engine, const struct axon_inst *inst,
 		     struct axon_step *step)
 {
@@ -571,7 +587,10 @@ static bool exec_act(struct axon_core *c, unsigned int engine, const struct axon
 		if (!axon_operand_write(c, &inst->ap[3], &sum) || sum.elems != 1 ||
 		    sum.nparts != o[0].nparts || sum.dtype != AXON_DTYPE_FLOAT32)
 			return false;
-		act_rows(c, &e, o, n, &sum);
+		if (o[0].elems == 1)
+			act_column(c, &e, o, n, &sum);
+		else
+			act_rows(c, &e, o, n, &sum);
 		return true;
 	}
 	axon_loop_make(&l, o, n);
