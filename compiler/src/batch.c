@@ -151,3 +151,129 @@ struct axc_view part_view(struct axc_tile *tile, uint32_t rows, uint32_t first, 
 {
 	return axc_cols(axc_rows(axc_view(tile), 0, rows), first, n);
 }
+
+void from_psum(struct axc_program *p, struct axc_view dst, struct axc_view src)
+{
+	axc_copy(p, op_copy_engine(p), dst, src);
+}
+
+void transpose_run(struct axc_program *p, struct axc_tile *dst, uint32_t dst_first,
+		   uint32_t dst_step, struct axc_tile *src, uint32_t src_first, uint32_t rows,
+		   uint32_t m, uint32_t g)
+{
+	struct axc_tile *bank = psum(p, m, g * rows);
+	struct axc_view to = part_view(dst, m, dst_first, rows), from = axc_view(bank);
+	uint32_t i;
+
+	for (i = 0; i < g; i++)
+		axc_transpose(p, axc_cols(axc_view(bank), i * rows, rows),
+			      part_view(src, rows, src_first + i * m, m));
+	from = axc_axis(axc_cols(from, 0, rows), 2, g, (int)rows);
+	from_psum(p, axc_axis(to, 2, g, (int)dst_step), from);
+	axc_tile_free(p, bank);
+}
+
+/* ---- moving ---- */
+
+/* One transfer: the card takes the rows in order, so equal targets add up in that order. */
+static void indexed(struct axc_program *p, const struct axc_matrix *dst,
+		    const struct axc_matrix *src, struct axc_tensor *index, bool scatter)
+{
+	const struct block all = { .n = 1 };
+	struct axc_mem to = block_mem(p, dst, &all, 0), from = block_mem(p, src, &all, 0);
+
+	to.step[0] = to.step[2];
+	from.step[0] = from.step[2];
+	axc_dma(p, &(struct axc_dma){
+		.engine = G,
+		.queue = op_store_queue(p),
+		.op = scatter ? AXON_DMA_ADD : AXON_DMA_COPY,
+		.flags = scatter ? AXON_DMA_F_SCATTER : AXON_DMA_F_GATHER,
+		.dst = to,
+		.src = from,
+		.count = { scatter ? src->rows : dst->rows, 1, 1, src->cols },
+		.index = index,
+		.index_bound = scatter ? dst->rows : src->rows,
+	});
+}
+
+void axc_batch_gather(struct axc_program *p, struct axc_matrix dst, struct axc_matrix table,
+		      struct axc_tensor *index)
+{
+	if (op_ready(p, "gather") &&
+	    matrix_ok(p, "gather", "dst", &dst, dst.rows, table.cols) &&
+	    matrix_ok(p, "gather", "the table", &table, table.rows, dst.cols) &&
+	    vector_ok(p, "gather", "the index", index, AXON_DTYPE_UINT32, dst.rows))
+		indexed(p, &dst, &table, index, false);
+}
+
+void axc_batch_scatter(struct axc_program *p, struct axc_matrix table, struct axc_tensor *index,
+		       struct axc_matrix src)
+{
+	if (op_ready(p, "scatter") &&
+	    matrix_ok(p, "scatter", "src", &src, src.rows, table.cols) &&
+	    matrix_ok(p, "scatter", "the table", &table, table.rows, src.cols) &&
+	    vector_ok(p, "scatter", "the index", index, AXON_DTYPE_UINT32, src.rows))
+		indexed(p, &table, &src, index, true);
+}
+
+/**
+ * struct each - an operator element by element on up to three matrices
+ * @col: first column of the piece that is on chip
+ * @cols: its columns
+ */
+struct each {
+	struct axc_matrix dst, a, b;
+	uint32_t col, cols;
+	struct axc_tile *tile;
+};
+
+static void zero_block(struct axc_program *p, void *ctx, const struct block *b)
+{
+	struct each *e = ctx;
+
+	block_store(p, &e->dst, b, e->col, e->tile, 0, e->cols);
+}
+
+void axc_batch_zero(struct axc_program *p, struct axc_matrix dst)
+{
+	struct each e = { .dst = dst };
+
+	if (!op_ready(p, "zero") || !matrix_ok(p, "zero", "dst", &dst, dst.rows, dst.cols))
+		return;
+	e.tile = sbuf(p, smaller(dst.rows, AXON_PARTITIONS), smaller(dst.cols, WIDTH));
+	axc_memset(p, V, axc_view(e.tile), 0);
+	for (e.col = 0; e.col < dst.cols && !p->err; e.col += e.cols) {
+		e.cols = smaller(dst.cols - e.col, WIDTH);
+		blocks(p, dst.rows, zero_block, &e);
+	}
+	axc_tile_free(p, e.tile);
+}
+
+static void add_block(struct axc_program *p, void *ctx, const struct block *b)
+{
+	struct each *e = ctx;
+	struct axc_tile *x = sbuf(p, b->n, e->cols), *y = sbuf(p, b->n, e->cols);
+
+	block_load(p, x, 0, &e->a, b, e->col, e->cols);
+	block_load(p, y, 0, &e->b, b, e->col, e->cols);
+	axc_tensor_tensor(p, V, AXON_ALU_ADD, axc_view(x), axc_view(x), axc_view(y));
+	block_store(p, &e->dst, b, e->col, x, 0, e->cols);
+	axc_tile_free(p, x);
+	axc_tile_free(p, y);
+}
+
+void axc_batch_add(struct axc_program *p, struct axc_matrix dst, struct axc_matrix a,
+		   struct axc_matrix b)
+{
+	struct each e = { .dst = dst, .a = a, .b = b };
+
+	if (!op_ready(p, "add") || !matrix_ok(p, "add", "dst", &dst, dst.rows, dst.cols) ||
+	    !matrix_ok(p, "add", "a", &a, dst.rows, dst.cols) ||
+	    !matrix_ok(p, "add", "b", &b, dst.rows, dst.cols))
+		return;
+	for (e.col = 0; e.col < dst.cols && !p->err; e.col += e.cols) {
+		e.cols = smaller(dst.cols - e.col, WIDTH);
+		blocks(p, dst.rows, add_block, &e);
+	}
+}

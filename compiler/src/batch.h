@@ -67,5 +67,18 @@ void row_spread(struct axc_program *p, struct axc_tile *tile, struct axc_tensor 
 		uint32_t n);
 /** part_view() - partitions 0 .. @rows - 1 of a tile, elements @first .. @first + @n - 1 */
 struct axc_view part_view(struct axc_tile *tile, uint32_t rows, uint32_t first, uint32_t n);
+/**
+ * transpose_run() - dst[j][dst_first + i * dst_step + r] = src[r][src_first + i * m + j]
+ * @rows: of the source: r < @rows <= 128
+ * @m: columns of a piece, at most 128: j < @m
+ * @g: pieces, at most 4: i < @g
+ *
+ * Goes through a bank of PSUM, with one copy for all pieces.
+ */
+void transpose_run(struct axc_program *p, struct axc_tile *dst, uint32_t dst_first,
+		   uint32_t dst_step, struct axc_tile *src, uint32_t src_first, uint32_t rows,
+		   uint32_t m, uint32_t g);
+/** from_psum() - copy a result of the tensor engine; vector and scalar take turns */
+void from_psum(struct axc_program *p, struct axc_view dst, struct axc_view src);
 
 #endif /* AXC_BATCH_H */

@@ -93,6 +93,13 @@ struct axc_view mat_factor(struct axc_program *p, struct mat *m, uint32_t s);
 unsigned int op_load_queue(struct axc_program *p);
 /** op_store_queue() - transfers to memory take turns on the queues of gpsimd */
 unsigned int op_store_queue(struct axc_program *p);
+/** op_copy_engine() - vector and scalar engine take turns with copies */
+enum axon_engine op_copy_engine(struct axc_program *p);
+typedef struct axc_tensor *(*rope_table_fn)(struct axc_program *p, uint32_t seq,
+					    uint32_t head_size, float theta);
+/** op_rope_table() - the table that @make makes, once for operators in a row that want the same */
+struct axc_tensor *op_rope_table(struct axc_program *p, uint32_t seq, uint32_t head_size,
+				 float theta, rope_table_fn make);
 
 /** op_ready() - checks common to all operators; false: do nothing */
 bool op_ready(struct axc_program *p, const char *op);

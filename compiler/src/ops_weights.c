@@ -21,7 +21,11 @@ struct ring_tile {
 struct op_cache {
 	struct ring_tile ring[RING_TILES];
 	unsigned int next;
-	unsigned int next_queue, next_store;
+	unsigned int next_queue, next_store, next_copy;
+	/* The last table of rotary angles, and what it is for. */
+	struct axc_tensor *angles;
+	uint32_t seq, head_size;
+	float theta;
 };
 
 static struct op_cache *cache(struct axc_program *p)
@@ -46,6 +50,27 @@ bool op_ready(struct axc_program *p, const char *op)
 	/* What operators keep between calls (constants, the ring) must not belong to a loop. */
 	axc_fail(p, -EINVAL, "%s: operators cannot be used inside a loop", op);
 	return false;
+}
+
+enum axon_engine op_copy_engine(struct axc_program *p)
+{
+	return p && !p->err && cache(p) && p->cache->next_copy++ % 2 ? S : V;
+}
+
+struct axc_tensor *op_rope_table(struct axc_program *p, uint32_t seq, uint32_t head_size,
+				 float theta, rope_table_fn make)
+{
+	struct op_cache *c = p && !p->err ? cache(p) : NULL;
+
+	if (!c)
+		return NULL;
+	if (!c->angles || c->seq != seq || c->head_size != head_size || c->theta != theta) {
+		c->angles = make(p, seq, head_size, theta);
+		c->seq = seq;
+		c->head_size = head_size;
+		c->theta = theta;
+	}
+	return c->angles;
 }
 
 /* ---- matrices ---- */

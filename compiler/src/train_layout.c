@@ -6,7 +6,7 @@
  */
 #include "train.h"
 
-#define MAX_DIM		8192u
+#define MAX_DIM		4096u
 #define MAX_HIDDEN	32768u
 #define MAX_VOCAB	8192u	/* axc_batch_cross_entropy()'s */
 #define MAX_SEQ		4096u

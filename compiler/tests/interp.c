@@ -282,6 +282,8 @@ static float act(struct interp *in, unsigned int f, float x)
 	case AXON_ACT_SQUARE: return x * x;
 	case AXON_ACT_EXP: return expf(x);
 	case AXON_ACT_SILU: return x / (1 + expf(-x));
+	case AXON_ACT_SIGMOID: return 1 / (1 + expf(-x));
+	case AXON_ACT_LOG: return logf(x);
 	case AXON_ACT_SQRT: return sqrtf(x);
 	case AXON_ACT_RSQRT: return 1 / sqrtf(x);
 	case AXON_ACT_RELU: return x > 0 ? x : 0;
@@ -476,6 +478,38 @@ static void do_iota(struct interp *in, const struct axon_inst *x)
 				    (int32_t)(in->off[1][i] / 4)));
 }
 
+/* What AFFINE_SELECT compares with 0 for element @i of partition @p, modulo 2^32. */
+static int32_t affine(const struct axon_inst *x, uint32_t p, uint32_t i)
+{
+	const struct axon_ap *d = &x->ap[0], *pat = &x->ap[2];
+	uint32_t v = x->imm[0] + pat->offset * p;
+	int a;
+
+	for (a = 3; a >= 0; a--) {
+		v += (uint32_t)(pat->step[a] * (int32_t)(i % d->count[a]));
+		i /= d->count[a];
+	}
+	return (int32_t)v;
+}
+
+static void do_affine_select(struct interp *in, const struct axon_inst *x)
+{
+	const struct axon_ap *d = &x->ap[0], *s = &x->ap[1], *pat = &x->ap[2];
+	uint32_t n = expand(in, d, 0), p, i;
+
+	if (in->bad || !same(in, d, s) || !expand(in, s, 1))
+		return;
+	if (pat->space || pat->dtype || pat->part || pat->nparts || pat->count[0]) {
+		fail(in, "affine_select: more than a pattern");
+		return;
+	}
+	for (p = 0; p < d->nparts; p++)
+		for (i = 0; i < n; i++)
+			put(in, elem(in, d, 0, p, i), d->dtype,
+			    alu(in, x->op0, (float)affine(x, p, i), 0) != 0 ? at(in, s, 1, p, i)
+									    : imm(x, 1));
+}
+
 static void do_transpose(struct interp *in, const struct axon_inst *x)
 {
 	const struct axon_ap *d = &x->ap[0], *s = &x->ap[1];
@@ -619,6 +653,7 @@ static void step_engine(struct interp *in, unsigned int e)
 	case AXON_OP_MAX8:
 	case AXON_OP_FIND_INDEX8: do_max8(in, &x); break;
 	case AXON_OP_IOTA: do_iota(in, &x); break;
+	case AXON_OP_AFFINE_SELECT: do_affine_select(in, &x); break;
 	case AXON_OP_COPY:
 	case AXON_OP_MEMSET:
 	case AXON_OP_TENSOR_TENSOR:

@@ -493,6 +493,164 @@ struct axc_matrix axc_matrix(struct axc_tensor *t, uint64_t first, uint32_t rows
 /** axc_matrix_cols() - columns @first .. @first + @n - 1 of a matrix */
 struct axc_matrix axc_matrix_cols(struct axc_matrix m, uint32_t first, uint32_t n);
 
+/**
+ * axc_batch_gather() - dst[t] = table[index[t]]
+ * @dst: [T][dim]
+ * @table: [rows][dim]
+ * @index: tensor of u32 [T]; an index outside the table ends the launch with a DMA error
+ */
+void axc_batch_gather(struct axc_program *p, struct axc_matrix dst, struct axc_matrix table,
+		      struct axc_tensor *index);
+/**
+ * axc_batch_scatter() - table[index[t]] += src[t], t ascending
+ * @table: [rows][dim]
+ * @index: tensor of u32 [T]; an index outside the table ends the launch with a DMA error
+ * @src: [T][dim]
+ */
+void axc_batch_scatter(struct axc_program *p, struct axc_matrix table, struct axc_tensor *index,
+		       struct axc_matrix src);
+
+/** axc_batch_zero() - dst = 0 */
+void axc_batch_zero(struct axc_program *p, struct axc_matrix dst);
+/** axc_batch_add() - dst = a + b, all of one shape; @dst may be @a or @b */
+void axc_batch_add(struct axc_program *p, struct axc_matrix dst, struct axc_matrix a,
+		   struct axc_matrix b);
+
+/* Most weights of one linear operator. */
+#define AXC_LINEAR_MAX	4u
+
+/**
+ * struct axc_linear - weights that share an input: their outputs are the columns of one matrix
+ * @n: how many, 1..AXC_LINEAR_MAX
+ * @w: each [out of it][in], as in a checkpoint
+ *
+ * So queries, keys and values are one operator, whose result is [T][dim + 2 * kv_dim]. "out" below
+ * is the sum of the weights' rows.
+ */
+struct axc_linear {
+	unsigned int n;
+	struct axc_matrix w[AXC_LINEAR_MAX];
+};
+
+/**
+ * axc_batch_linear() - y = x W' + c
+ * @y: [T][out]
+ * @x: [T][in]
+ * @w: weights
+ * @c: [T][out], may be @y, or tensor NULL for none
+ */
+void axc_batch_linear(struct axc_program *p, struct axc_matrix y, struct axc_matrix x,
+		      const struct axc_linear *w, struct axc_matrix c);
+/**
+ * axc_batch_linear_dx() - dx = dy W + c: the gradient of the input
+ * @dx: [T][in]
+ * @dy: [T][out]
+ * @w: weights
+ * @c: [T][in], may be @dx, or tensor NULL for none
+ */
+void axc_batch_linear_dx(struct axc_program *p, struct axc_matrix dx, struct axc_matrix dy,
+			 const struct axc_linear *w, struct axc_matrix c);
+/**
+ * axc_batch_linear_dw() - dw = dy' x, or dw += dy' x: the gradients of the weights
+ * @dw: of the weights' shapes
+ * @dy: [T][out]
+ * @x: [T][in]
+ * @add: add to what is there: a weight that is used more than once
+ */
+void axc_batch_linear_dw(struct axc_program *p, const struct axc_linear *dw, struct axc_matrix dy,
+			 struct axc_matrix x, bool add);
+
+/**
+ * axc_batch_rmsnorm() - y[t] = w * x[t] * r[t], r[t] = 1 / sqrt(mean(x[t]^2) + eps)
+ * @y: [T][dim]
+ * @r: [T][1], for axc_batch_rmsnorm_grad(); tensor NULL: not wanted
+ * @x: [T][dim]
+ * @w: [1][dim]
+ */
+void axc_batch_rmsnorm(struct axc_program *p, struct axc_matrix y, struct axc_matrix r,
+		       struct axc_matrix x, struct axc_matrix w, float eps);
+/**
+ * axc_batch_rmsnorm_grad() - gradients of x and w
+ * @dx: [T][dim]
+ * @dw: [1][dim], written
+ * @dy: [T][dim]
+ * @x: [T][dim]
+ * @w: [1][dim]
+ * @r: [T][1]
+ * @c: [T][dim] added to @dx (what came along the residual), may be @dx, or tensor NULL
+ */
+void axc_batch_rmsnorm_grad(struct axc_program *p, struct axc_matrix dx, struct axc_matrix dw,
+			    struct axc_matrix dy, struct axc_matrix x, struct axc_matrix w,
+			    struct axc_matrix r, struct axc_matrix c);
+
+/**
+ * axc_batch_rope() - rotary embedding of neighbouring pairs, as llama2.c has it
+ * @y: [T][heads * head_size], may be @x
+ * @x: [T][heads * head_size]
+ * @seq: tokens of a sequence; row t is position t % seq
+ * @head_size: even
+ * @theta: base; 0 means 10000
+ * @inverse: rotate back; that is the gradient
+ */
+void axc_batch_rope(struct axc_program *p, struct axc_matrix y, struct axc_matrix x, uint32_t seq,
+		    uint32_t head_size, float theta, bool inverse);
+
+/**
+ * struct axc_batch_attention - causal grouped-query attention inside each sequence
+ * @n_heads: query heads
+ * @n_kv_heads: key/value heads, a divisor of @n_heads
+ * @head_size: at most 128
+ * @seq: tokens of a sequence, a divisor of T
+ * @q: [T][n_heads * head_size], rotated
+ * @k: [T][n_kv_heads * head_size], rotated
+ * @v: [T][n_kv_heads * head_size]
+ * @o: [T][n_heads * head_size]: the result
+ * @lse: [T][n_heads]: log of the sum of exp of the scores, for the gradient
+ */
+struct axc_batch_attention {
+	uint32_t n_heads;
+	uint32_t n_kv_heads;
+	uint32_t head_size;
+	uint32_t seq;
+	struct axc_matrix q;
+	struct axc_matrix k;
+	struct axc_matrix v;
+	struct axc_matrix o;
+	struct axc_matrix lse;
+};
+
+/** axc_batch_attention() - a->o and a->lse from a->q, a->k, a->v */
+void axc_batch_attention(struct axc_program *p, const struct axc_batch_attention *a);
+/**
+ * axc_batch_attention_grad() - gradients of q, k and v; everything in @a is read
+ * @dq: as a->q
+ * @dk: as a->k
+ * @dv: as a->v
+ * @dout: as a->o
+ */
+void axc_batch_attention_grad(struct axc_program *p, const struct axc_batch_attention *a,
+			      struct axc_matrix dq, struct axc_matrix dk, struct axc_matrix dv,
+			      struct axc_matrix dout);
+
+/** axc_batch_swiglu() - h = silu(a) * b, all [T][hidden] */
+void axc_batch_swiglu(struct axc_program *p, struct axc_matrix h, struct axc_matrix a,
+		      struct axc_matrix b);
+/** axc_batch_swiglu_grad() - gradients of a and b; @da may be @a, @db may be @b */
+void axc_batch_swiglu_grad(struct axc_program *p, struct axc_matrix da, struct axc_matrix db,
+			   struct axc_matrix dh, struct axc_matrix a, struct axc_matrix b);
+
+/**
+ * axc_batch_cross_entropy() - softmax cross-entropy and its gradient
+ * @loss: tensor of fp32 [1]: mean of @losses
+ * @losses: tensor of fp32 [T]: log(sum(exp(logits[t]))) - logits[t][targets[t]], in nats
+ * @dlogits: [T][vocab]: gradient of @loss; may be @logits; tensor NULL: not wanted
+ * @logits: [T][vocab], at most 8192 columns
+ * @targets: tensor of u32 [T]; one outside the vocabulary ends the launch with a DMA error
+ */
+void axc_batch_cross_entropy(struct axc_program *p, struct axc_tensor *loss,
+			     struct axc_tensor *losses, struct axc_matrix dlogits,
+			     struct axc_matrix logits, struct axc_tensor *targets);
+
 /* Elements of the tensor of fp32 that steers AdamW: one program serves every step. */
 enum axc_adamw {
 	AXC_ADAMW_RATE,		/* learning rate */
@@ -707,8 +865,8 @@ enum axc_train_program {
  *
  * The model is that of axc_llama_decode(). A token or target outside the vocabulary ends the launch
  * with a DMA error. A launch keeps nothing for the next one but what it gives back; activations are
- * the program's own memory, about 4 * batch * seq_len * n_layers * (8 * dim + 4 * kv_dim + 5 *
- * hidden_dim) bytes.
+ * the program's own memory: for GRAD about 4 * batch * seq_len * (n_layers * (6 * dim + 2 * kv_dim +
+ * 3 * hidden_dim) + 6 * dim + 2 * kv_dim + hidden_dim + vocab) bytes.
  *
  * Return: 0, -EINVAL, -ENOSPC, -ENOMEM.
  */
