@@ -17,7 +17,7 @@ static const char help[] =
 	"List the Axon cards of this machine.\n\n"
 	"  -w, --wide             also the processes that use them through the runtime\n"
 	"  -a, --show-all-procs   also the other processes (implies -w)\n"
-	"  -t, --topology         also which card is linked to which\n"
+	"  -t, --topology         also draw which card is linked to which\n"
 	"  -j, --json-output      JSON, with neuron-ls's keys, instead of a table\n"
 	"      --sysroot DIR      list the cards of a copied /sys and /proc below DIR\n"
 	"  -h, --help             this text\n\n"
@@ -83,7 +83,7 @@ static int list(const struct collect_source *src, struct ls_options *opt, bool j
 	else if (r.n_cards)
 		ret = ls_print_table(&r, opt);
 	if (!ret && !json && r.n_cards && opt->topology)
-		ret = ls_print_topology(&r);
+		ret = ls_print_topology(stdout, &r);
 	if (ret || fflush(stdout)) {
 		fprintf(stderr, "axon-ls: cannot print: %s\n", strerror(ret ? -ret : errno));
 		ret = 1;

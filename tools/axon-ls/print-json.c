@@ -31,15 +31,19 @@ static json_t *number_if(bool known, uint64_t v)
 	return known ? json_integer(v) : json_null();
 }
 
-static json_t *links(const struct collect_card *c)
+static json_t *links(const struct collect_reading *r, const struct collect_card *c)
 {
 	json_t *a;
 
 	if (!(c->valid & COLLECT_LINKS))
 		return json_null();
 	a = json_array();
-	for (uint32_t i = 0; a && i < c->n_links; i++)
-		json_array_append_new(a, json_integer(c->links[i].peer));
+	for (uint32_t i = 0; a && i < c->n_links; i++) {
+		const struct collect_card *peer = ls_peer(r, c, c->links[i].peer);
+
+		if (peer && ls_is_neighbour(&c->links[i]))
+			json_array_append_new(a, json_integer(peer->index));
+	}
 	return a;
 }
 
@@ -82,7 +86,7 @@ static json_t *card(const struct collect_reading *r, uint32_t i, const struct ls
 			 "bdf", c->soft ? c->node : c->bdf,
 			 "cpu_affinity", any_string(c->cpu_affinity),
 			 "numa_node", c->numa_node,
-			 "connected_to", links(c),
+			 "connected_to", links(r, c),
 			 "nc_count", number_if(c->valid & COLLECT_CORES, c->n_cores),
 			 "logical_neuroncore_config", 1,
 			 "memory_size", number_if(c->valid & COLLECT_MEMORY, c->hbm_size),

@@ -51,13 +51,18 @@ static void format_size(char *buf, size_t size, uint64_t bytes)
 	snprintf(buf + strlen(buf), size - strlen(buf), " %s", unit[u]);
 }
 
-static void format_links(char *buf, size_t size, const struct collect_card *c)
+static void format_links(char *buf, size_t size, const struct collect_reading *r,
+			 const struct collect_card *c)
 {
 	size_t n = 0;
 
 	snprintf(buf, size, "none");
-	for (uint32_t i = 0; i < c->n_links && n < size; i++)
-		n += snprintf(buf + n, size - n, "%s%u", i ? ", " : "", c->links[i].peer);
+	for (uint32_t i = 0; i < c->n_links && n < size; i++) {
+		const struct collect_card *peer = ls_peer(r, c, c->links[i].peer);
+
+		if (peer && ls_is_neighbour(&c->links[i]))
+			n += snprintf(buf + n, size - n, "%s%u", n ? ", " : "", peer->index);
+	}
 }
 
 static int set(struct libscols_line *line, enum column col, const char *text)
@@ -80,7 +85,7 @@ static int set_card(struct libscols_line *line, const struct collect_reading *r,
 	ret = ret ? ret : set(line, CORE_IDS, c->valid & COLLECT_CORES ? text : "NA");
 	format_size(text, sizeof(text), c->hbm_size);
 	ret = ret ? ret : set(line, MEMORY, c->valid & COLLECT_MEMORY ? text : "NA");
-	format_links(text, sizeof(text), c);
+	format_links(text, sizeof(text), r, c);
 	ret = ret ? ret : set(line, CONNECTED, c->valid & COLLECT_LINKS ? text : "NA");
 	ret = ret ? ret : set(line, BDF, c->soft ? c->node : c->bdf);
 	ret = ret ? ret : set(line, AFFINITY, c->cpu_affinity[0] ? c->cpu_affinity : "NA");
@@ -155,48 +160,4 @@ int ls_print_table(const struct collect_reading *r, const struct ls_options *opt
 		ret = scols_print_table(tb);
 	scols_unref_table(tb);
 	return ret;
-}
-
-static const struct drm_axon_link *link_to(const struct collect_card *c, uint32_t peer)
-{
-	for (uint32_t i = 0; i < c->n_links; i++) {
-		if (c->links[i].peer == peer)
-			return &c->links[i];
-	}
-	return NULL;
-}
-
-/* Hops from card to card; a link that is down is shown as such. */
-int ls_print_topology(const struct collect_reading *r)
-{
-	bool any = false;
-
-	printf("\nTopology (hops; '-': no link, 'down': a link that is not up)\n%8s", "");
-	for (uint32_t k = 0; k < r->n_cards; k++)
-		printf("%6u", r->cards[k].index);
-	printf("\n");
-	for (uint32_t i = 0; i < r->n_cards; i++) {
-		const struct collect_card *c = &r->cards[i];
-
-		printf("%8u", c->index);
-		for (uint32_t k = 0; k < r->n_cards; k++) {
-			const struct drm_axon_link *l = link_to(c, r->cards[k].index);
-
-			any = any || l;
-			if (i == k)
-				printf("%6s", "0");
-			else if (!(c->valid & COLLECT_LINKS))
-				printf("%6s", "NA");
-			else if (!l)
-				printf("%6s", "-");
-			else if (!l->state)
-				printf("%6s", "down");
-			else
-				printf("%6u", l->distance);
-		}
-		printf("\n");
-	}
-	if (!any)
-		printf("The cards have no links between them.\n");
-	return 0;
 }

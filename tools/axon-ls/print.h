@@ -5,6 +5,8 @@
 #ifndef AXON_LS_PRINT_H
 #define AXON_LS_PRINT_H
 
+#include <stdio.h>
+
 #include "collect.h"
 
 /**
@@ -23,10 +25,19 @@ struct ls_options {
 	char instance_id[64];
 };
 
-/* All print to stdout and return 0 or a negative errno. */
+/* Both print to stdout and return 0 or a negative errno. */
 int ls_print_table(const struct collect_reading *r, const struct ls_options *opt);
-int ls_print_topology(const struct collect_reading *r);
 int ls_print_json(const struct collect_reading *r, const struct ls_options *opt);
+
+/* Draws every fabric. Return: 0, or -EIO. */
+int ls_print_topology(FILE *out, const struct collect_reading *r);
+
+/* The card in a place of the fabric that @c is part of, or NULL. */
+const struct collect_card *ls_peer(const struct collect_reading *r, const struct collect_card *c,
+				   uint32_t place);
+
+/* Is the card at its end one link away, not further? */
+bool ls_is_neighbour(const struct drm_axon_link *link);
 
 /* Is @p one to show, and of card @c? */
 bool ls_shows(const struct ls_options *opt, const struct collect_card *c,

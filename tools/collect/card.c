@@ -107,40 +107,61 @@ static void ask_open(struct axon_device *dev, struct collect_card *card)
 	card->error = ret ? ret : part;
 }
 
+/* The last error it tells of is the one that matters. */
+static void keep_reason(void *opaque, enum axon_log_level level, const char *line)
+{
+	struct collect_card *card = opaque;
+
+	if (level == AXON_LOG_ERROR)
+		snprintf(card->reason, sizeof(card->reason), "%s", line);
+}
+
 void collect_ask(struct collect_card *card)
 {
 	struct axon_device *dev;
 
-	card->error = axon_device_open_path(card->node, NULL, NULL, &dev);
+	card->error = axon_device_open_path(card->node, keep_reason, card, &dev);
 	if (card->error)
 		return;
 	ask_open(dev, card);
 	axon_device_close(dev);
 }
 
+static struct axon_device *soft_open(struct collect_card *card, uint32_t index)
+{
+	struct axon_device *dev = NULL;
+
+	card->index = index;
+	card->numa_node = -1;
+	card->soft = true;
+	snprintf(card->node, sizeof(card->node), "soft:%u", index);
+	card->error = axon_device_open_path(card->node, keep_reason, card, &dev);
+	return dev;
+}
+
 int collect_soft(struct collect_reading *r)
 {
+	struct axon_device **devs;
 	uint32_t count;
+	uint32_t i;
 	int ret = axon_device_count(&count);
 
 	if (ret)
 		return ret;
-	for (uint32_t i = 0; i < count; i++) {
-		struct collect_card *card;
-		struct axon_device *dev;
-
-		card = collect_grow((void **)&r->cards, &r->n_cards, sizeof(*card));
-		if (!card)
-			return -ENOMEM;
-		card->index = i;
-		card->numa_node = -1;
-		card->soft = true;
-		snprintf(card->node, sizeof(card->node), "soft:%u", i);
-		card->error = axon_device_open(i, &dev);
-		if (card->error)
-			continue;
-		ask_open(dev, card);
-		axon_device_close(dev);
+	devs = calloc(count, sizeof(struct axon_device *));
+	if (!devs)
+		return -ENOMEM;
+	for (i = 0; !ret && i < count; i++)
+		if (!collect_grow((void **)&r->cards, &r->n_cards, sizeof(*r->cards)))
+			ret = -ENOMEM;
+	/* All are open before one is asked, since each is asked for the others. */
+	for (i = 0; !ret && i < count; i++)
+		devs[i] = soft_open(&r->cards[i], i);
+	for (i = 0; i < count; i++) {
+		if (devs[i])
+			ask_open(devs[i], &r->cards[i]);
+		axon_device_close(devs[i]);
 	}
-	return 0;
+	free(devs);
+	return ret;
 }

@@ -117,6 +117,8 @@ const char *collect_hint_unbound(const struct collect_reading *r)
 
 const char *collect_hint(const struct collect_card *card)
 {
+	if (card->soft && card->reason[0])
+		return card->reason;
 	switch (card->error) {
 	case -EACCES:
 	case -EPERM:

@@ -33,6 +33,7 @@
  * @soft: inside this process
  * @asleep: runtime suspended, so not asked
  * @error: why it was not asked or did not answer, a negative errno, or 0
+ * @reason: what the library said about @error, or empty
  * @valid: COLLECT_* of what follows
  * @device: identity and state
  * @telemetry: sensors
@@ -52,6 +53,7 @@ struct collect_card {
 	bool soft;
 	bool asleep;
 	int error;
+	char reason[200];
 	uint32_t valid;
 	struct drm_axon_query_device device;
 	struct drm_axon_query_telemetry telemetry;
