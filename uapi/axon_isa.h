@@ -11,7 +11,7 @@
 #include "axon_types.h"
 
 #define AXON_ISA_VERSION_MAJOR		1
-#define AXON_ISA_VERSION_MINOR		1
+#define AXON_ISA_VERSION_MINOR		2
 
 /* Sizes of a core, generation a1. Source: Trainium2's published architecture. */
 #define AXON_PARTITIONS			128u
@@ -128,6 +128,7 @@ enum axon_space {
 #define AXON_SREG_CORE			2u	/* index of the core on the card */
 #define AXON_SREG_RANK			3u	/* rank in the gang; 0 without */
 #define AXON_SREG_RANKS			4u	/* members of the gang; 0 without */
+#define AXON_SREG_KEPT			5u	/* 1: see &struct axon_program.keep */
 
 /**
  * struct axon_ap - access pattern: an operand in SBUF or PSUM
@@ -483,7 +484,9 @@ AXON_ASSERT_SIZE(struct axon_stream, 16);
  * @rank: which member this is, below @ranks
  * @ranks: members of the gang, 1..AXON_MAX_RANKS; 0 without
  * @reserved0: must be 0
- * @reserved: must be 0
+ * @keep: what the loader calls this program and its constants, never again for others in this
+ *	address space; 0: nothing. If the launch before on this core was of the same address space and
+ *	@keep and did not fail, SBUF and PSUM are as it left them and AXON_SREG_KEPT is 1. Since 1.2
  */
 struct axon_program {
 	__u32 magic;
@@ -493,10 +496,14 @@ struct axon_program {
 	__u16 rank;
 	__u16 ranks;
 	__u32 reserved0;
-	__u64 reserved;
+	__u64 keep;
 };
 AXON_ASSERT_SIZE(struct axon_program, 128);
 AXON_ASSERT_OFFSET(struct axon_program, gang, 104);
+AXON_ASSERT_OFFSET(struct axon_program, keep, 120);
+
+/* The first minor version of the instruction set whose programs may have @keep. */
+#define AXON_ISA_KEEP_MINOR	2
 
 #define AXON_GANG_SIZE		64u
 #define AXON_MAX_RANKS		128u	/* members of a gang */

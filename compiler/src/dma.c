@@ -175,6 +175,55 @@ static bool dma_issue_ok(struct axc_program *p, const struct axc_dma *dma)
 	return true;
 }
 
+static bool dma_keep_ok(struct axc_program *p, const struct axc_dma *dma)
+{
+	const struct axc_tile *tile = dma->dst.tile;
+	const struct axc_tensor *t = dma->src.tensor;
+	const char *why = NULL;
+	unsigned int i;
+
+	if (!dma->keep) {
+		p->queue_plain |= 1u << dma->queue;
+		return true;
+	}
+	if (!tile || !t || t->kind != TENSOR_CONST || dma->op || dma->flags)
+		why = "only a constant can be kept, and as it is";
+	else if (p->loop >= 0 || tile->loop >= 0)
+		why = "nothing can be kept in a loop";
+	else if (p->queue_plain >> dma->queue & 1)
+		why = "its queue has had transfers that are not kept";
+	for (i = 0; i < 4; i++)
+		if (dma->count_reg[i] || (i < 2 && (dma->src.reg[i] || dma->dst.reg[i])))
+			why = "what is kept must not depend on registers";
+	if (why)
+		axc_fail(p, -EINVAL, "dma: %s", why);
+	return !why;
+}
+
+static bool overlap(const struct axc_tile *a, const struct axc_tile *b)
+{
+	return a->space == b->space && a->offset < b->offset + b->bytes &&
+	       b->offset < a->offset + a->bytes;
+}
+
+/* What stays on chip is nobody else's, at no time of a launch. */
+int check_kept(struct axc_program *p)
+{
+	const struct axc_tile *t, *u;
+	uint32_t i, k;
+
+	for (t = p->tiles; t && p->keeps && !p->err; t = t->next)
+		for (u = t->kept ? p->tiles : NULL; u; u = u->next)
+			if (u != t && overlap(t, u))
+				axc_fail(p, -EINVAL, "the place of a kept tile is another's too");
+	for (i = 0; i < p->nops && p->keeps && !p->err; i++)
+		for (k = 0; k < p->ops[i].naccess; k++)
+			if (p->ops[i].access[k].write && p->ops[i].access[k].tile &&
+			    p->ops[i].access[k].tile->kept && !p->ops[i].keep)
+				axc_fail(p, -EINVAL, "a kept tile is written to");
+	return p->err;
+}
+
 static void dma_index(struct axc_program *p, struct op *op, const struct axc_dma *dma)
 {
 	struct axc_tensor *t = dma->index;
@@ -206,6 +255,9 @@ static void dma_record(struct axc_program *p, const struct axc_dma *dma, const u
 		return;
 	op->engine = dma->engine;
 	op->queue = dma->queue;
+	op->keep = dma->keep;
+	if (dma->keep)
+		p->keeps = dma->dst.tile->kept = true;
 	op->inst.opcode = AXON_OP_DMA;
 	op->inst.op0 = dma->queue;
 	op->inst.dma.op = dma->op;
@@ -241,18 +293,21 @@ void axc_dma(struct axc_program *p, const struct axc_dma *given)
 	    !end_ok(p, "destination", &dma.dst, count,
 		    dma.flags & AXON_DMA_F_SCATTER ? dma.index_bound : 0, true) ||
 	    !end_ok(p, "source", &dma.src, count,
-		    dma.flags & AXON_DMA_F_GATHER ? dma.index_bound : 0, false))
+		    dma.flags & AXON_DMA_F_GATHER ? dma.index_bound : 0, false) ||
+	    !dma_keep_ok(p, &dma))
 		return;
 	dma_record(p, &dma, count);
 }
 
-static void rows(struct axc_program *p, bool load, enum axon_engine e, unsigned int queue,
+enum rows { LOAD, LOAD_KEPT, STORE };
+
+static void rows(struct axc_program *p, enum rows what, enum axon_engine e, unsigned int queue,
 		 struct axc_tile *tile, unsigned int first, unsigned int elems,
 		 struct axc_tensor *t, uint64_t offset, int32_t row_bytes)
 {
 	struct axc_mem chip = { .tile = tile, .region = AXC_REGION_ALL };
 	struct axc_mem mem = { .tensor = t, .offset = offset, .region = AXC_REGION_ALL };
-	struct axc_dma dma = { .engine = e, .queue = queue };
+	struct axc_dma dma = { .engine = e, .queue = queue, .keep = what == LOAD_KEPT };
 	int32_t size;
 
 	if (!p || p->err || !tile || !t)
@@ -265,8 +320,8 @@ static void rows(struct axc_program *p, bool load, enum axon_engine e, unsigned 
 	mem.step[3] = axon_dtype_size(t->dtype);
 	dma.count[2] = tile->parts;
 	dma.count[3] = elems;
-	dma.dst = load ? chip : mem;
-	dma.src = load ? mem : chip;
+	dma.dst = what == STORE ? mem : chip;
+	dma.src = what == STORE ? chip : mem;
 	axc_dma(p, &dma);
 }
 
@@ -274,12 +329,19 @@ void axc_load(struct axc_program *p, enum axon_engine e, unsigned int queue, str
 	      unsigned int first, unsigned int elems, struct axc_tensor *t, uint64_t offset,
 	      int32_t row_bytes)
 {
-	rows(p, true, e, queue, tile, first, elems, t, offset, row_bytes);
+	rows(p, LOAD, e, queue, tile, first, elems, t, offset, row_bytes);
+}
+
+void axc_load_kept(struct axc_program *p, enum axon_engine e, unsigned int queue,
+		   struct axc_tile *tile, unsigned int first, unsigned int elems,
+		   struct axc_tensor *t, uint64_t offset, int32_t row_bytes)
+{
+	rows(p, LOAD_KEPT, e, queue, tile, first, elems, t, offset, row_bytes);
 }
 
 void axc_store(struct axc_program *p, enum axon_engine e, unsigned int queue, struct axc_tensor *t,
 	       uint64_t offset, int32_t row_bytes, struct axc_tile *tile, unsigned int first,
 	       unsigned int elems)
 {
-	rows(p, false, e, queue, tile, first, elems, t, offset, row_bytes);
+	rows(p, STORE, e, queue, tile, first, elems, t, offset, row_bytes);
 }

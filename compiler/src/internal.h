@@ -67,6 +67,7 @@ struct wait {
  * @has_dma: OP_LOOP: there are transfers inside
  * @silent: OP_LOOP: one engine, no DMA: posts once, at its end
  * @nop_post: OP_END of a silent loop: an extra instruction is needed for that post
+ * @keep: OP_DMA: left out of launches that find its tile on chip
  * @loop_posts: OP_LOOP: posts of one iteration, by producer
  * @waits: first in &struct axc_program.waits
  */
@@ -84,6 +85,7 @@ struct op {
 	bool has_dma;
 	bool silent;
 	bool nop_post;
+	bool keep;
 	struct axon_inst inst;
 	struct axc_reg *patch[AXON_NUM_PATCHES];
 	struct access access[MAX_ACCESS];
@@ -109,6 +111,7 @@ struct axc_tile {
 	uint32_t bytes;		/* of a partition, rounded up */
 	int32_t loop;		/* made in this loop, or -1 */
 	bool freed;
+	bool kept;		/* what is in it outlives the launch */
 	uint32_t seg_first;	/* states it covers, set by sched.c */
 	uint32_t seg_count;
 };
@@ -175,6 +178,8 @@ struct axc_program {
 	struct axc_reg *regs;
 	uint32_t psum_next;	/* PSUM search starts here, so that banks take turns */
 	uint8_t queue_owner[AXON_NUM_DMA_QUEUES];	/* engine + 1 */
+	uint32_t queue_plain;	/* bit q: queue q had transfers that every launch makes */
+	bool keeps;		/* there are tiles that outlive the launch */
 
 	/* bases[c] bit p: engine c counts producer p relative to a register (sched.c) */
 	uint32_t bases[AXON_NUM_ENGINES];
@@ -198,6 +203,9 @@ int schedule(struct axc_program *p);
 int use_registers(struct axc_program *p);
 int lay_out(struct axc_program *p);
 int elf_write(struct axc_program *p, void **data, size_t *size);
+
+/* dma.c */
+int check_kept(struct axc_program *p);
 
 /* elf.c */
 void elf_number_args(struct axc_program *p);

@@ -17,6 +17,8 @@
  * @next_free: earliest op after which a register becomes free
  * @base: register that counts a producer's past iterations, or NO_REG
  * @tmp: register for base arithmetic
+ * @kept_from: branch in front of the kept transfers being put, or NO_BRANCH
+ * @kept: how many of them, by queue
  */
 struct place {
 	struct axc_program *p;
@@ -29,7 +31,11 @@ struct place {
 	uint8_t tmp;
 	uint32_t depth;
 	uint32_t start[MAX_LOOP_DEPTH], skip[MAX_LOOP_DEPTH];
+	uint32_t kept_from;
+	uint32_t kept[AXON_NUM_DMA_QUEUES];
 };
+
+#define NO_BRANCH	UINT32_MAX
 
 static const struct axon_inst empty_inst = {
 	.wait_reg = AXON_SREG_NONE,
@@ -212,15 +218,13 @@ static void move_bases_at_once(struct place *pl, const struct op *loop)
 	}
 }
 
-#define NO_SKIP	UINT32_MAX
-
 static void put_loop(struct place *pl, const struct op *loop)
 {
 	uint8_t counter;
 
 	if (!(loop->engines >> pl->engine & 1))
 		return;
-	pl->skip[pl->depth] = NO_SKIP;
+	pl->skip[pl->depth] = NO_BRANCH;
 	if (loop->trips_reg)
 		pl->skip[pl->depth] = put_branch(pl, AXON_COND_EQ, reg_of(pl, loop->trips_reg),
 						 AXON_SREG_NONE, 0, 0);
@@ -256,7 +260,7 @@ static void put_end(struct place *pl, const struct op *end)
 		   pl->start[pl->depth]);
 	if (pl->p->err)
 		return;
-	if (pl->skip[pl->depth] != NO_SKIP)
+	if (pl->skip[pl->depth] != NO_BRANCH)
 		pl->out->inst[pl->skip[pl->depth]].ctl.target = pl->out->n;
 	if (!end->nop_post)
 		return;
@@ -316,6 +320,59 @@ static void put_inst(struct place *pl, const struct op *op)
 	}
 }
 
+/* ---- what stays on chip ---- */
+
+static void put_kept(struct place *pl, const struct op *op)
+{
+	if (pl->kept_from == NO_BRANCH) {
+		memset(pl->kept, 0, sizeof(pl->kept));
+		pl->kept_from = put_branch(pl, AXON_COND_NE, AXON_SREG_KEPT, AXON_SREG_NONE, 0, 0);
+	}
+	pl->kept[op->queue]++;
+	put_inst(pl, op);
+}
+
+/*
+ * Where the tiles are on chip already, a NOP a queue posts what the transfers would have. Nothing
+ * was on these queues before, so a count that runs ahead of other transfers there cannot be.
+ */
+static void end_kept(struct place *pl)
+{
+	uint32_t over;
+	unsigned int q;
+
+	if (pl->kept_from == NO_BRANCH)
+		return;
+	over = put_branch(pl, AXON_COND_ALWAYS, AXON_SREG_NONE, AXON_SREG_NONE, 0, 0);
+	if (pl->p->err)
+		return;
+	pl->out->inst[pl->kept_from].ctl.target = pl->out->n;
+	pl->kept_from = NO_BRANCH;
+	for (q = 0; q < AXON_NUM_DMA_QUEUES; q++) {
+		struct axon_inst *in = pl->kept[q] ? append(pl) : NULL;
+
+		if (!in)
+			continue;
+		if (pl->kept[q] > UINT16_MAX)
+			axc_fail(pl->p, -ENOSPC, "more than %u kept transfers on a queue",
+				 UINT16_MAX);
+		in->opcode = AXON_OP_NOP;
+		in->post_sem = PRODUCER_SEM(QUEUE_PRODUCER(q));
+		in->post_op = AXON_POST_ADD;
+		in->post_val = (uint16_t)pl->kept[q];
+	}
+	if (!pl->p->err)
+		pl->out->inst[over].ctl.target = pl->out->n;
+}
+
+/* Does @op, which is no kept transfer, put something into this engine's stream? */
+static bool puts_something(const struct place *pl, const struct op *op)
+{
+	if (op->kind == OP_INST || op->kind == OP_DMA)
+		return op->engine == pl->engine;
+	return op->kind != OP_REG || op->reg->used[pl->engine];
+}
+
 static void put_arguments(struct place *pl)
 {
 	struct axc_tensor *t;
@@ -345,16 +402,21 @@ static void take_bases(struct place *pl)
 static void lay_out_engine(struct axc_program *p, unsigned int engine)
 {
 	struct place pl = { .p = p, .engine = engine, .out = &p->stream[engine],
-			    .next_free = UINT32_MAX };
+			    .next_free = UINT32_MAX, .kept_from = NO_BRANCH };
 	struct axon_inst *in;
 	uint32_t i;
 
+	pl.taken[AXON_SREG_KEPT] = p->keeps;
 	take_bases(&pl);
 	put_arguments(&pl);
 	for (i = 0; i < p->nops && !p->err; i++) {
 		const struct op *op = &p->ops[i];
 
-		if ((op->kind == OP_INST || op->kind == OP_DMA) && op->engine == engine)
+		if (!op->keep && puts_something(&pl, op))
+			end_kept(&pl);
+		if (op->keep && op->engine == engine)
+			put_kept(&pl, op);
+		else if ((op->kind == OP_INST || op->kind == OP_DMA) && op->engine == engine)
 			put_inst(&pl, op);
 		else if (op->kind == OP_REG)
 			put_reg(&pl, op->reg);
@@ -364,6 +426,7 @@ static void lay_out_engine(struct axc_program *p, unsigned int engine)
 			put_end(&pl, op);
 		release_regs(&pl, i);
 	}
+	end_kept(&pl);
 	if (!pl.out->n)
 		return;
 	in = append(&pl);

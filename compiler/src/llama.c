@@ -3,7 +3,8 @@
  * llama.c - one decoding step of a Llama-type decoder as a program.
  *
  * A model whose weights fit in SBUF gets them with three transfers a layer, all issued at the
- * start, and its caches with a few for all layers together; a larger one streams both.
+ * start of the first step and kept for the next ones, and its caches with a few for all layers
+ * together; a larger one streams both.
  */
 #include "ops.h"
 
@@ -95,7 +96,7 @@ static void load_norms(struct llama *l)
 	for (i = 0; i < l->x.parts * l->x.parts; i++)
 		data[i / l->x.parts * n + ones + i % l->x.parts] = 1.0f;
 	l->norms = axc_tile_new(l->p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, l->x.parts, n);
-	axc_load(l->p, SYNC, INPUT_QUEUE, l->norms, 0, n, t, 0, (int32_t)(n * 4));
+	op_load(l->p, l->resident, l->norms, n, t);
 }
 
 static void describe_layer(struct llama *l, uint32_t i)
@@ -144,12 +145,12 @@ static void place_weights(struct llama *l)
 	}
 	pack_image(l->p, &l->cls);
 	for (i = 0; i < l->c.n_layers && l->resident; i++) {
-		pack_load(l->p, &l->layer[i].in);
-		pack_load(l->p, &l->layer[i].o);
-		pack_load(l->p, &l->layer[i].out);
+		pack_load(l->p, &l->layer[i].in, true);
+		pack_load(l->p, &l->layer[i].o, true);
+		pack_load(l->p, &l->layer[i].out, true);
 	}
 	if (l->resident)
-		pack_load(l->p, &l->cls);
+		pack_load(l->p, &l->cls, true);
 }
 
 static void norm(struct llama *l, uint32_t i)
@@ -202,7 +203,7 @@ static void emit_step(struct llama *l)
 	describe_weights(l);
 	axc_op_embedding(l->p, &l->x, l->w->token_embedding, c->vocab, l->token);
 	attn_begin(l->p, &l->at, l->resident &&
-		   attn_cache_bytes(&l->at, c->n_layers) <= RESIDENT_CACHES);
+		   attn_cache_bytes(&l->at, c->n_layers) <= RESIDENT_CACHES, l->resident);
 	load_norms(l);
 	place_weights(l);
 	if (l->at.all)

@@ -80,8 +80,8 @@ struct mat *mat_moving(struct axc_program *p, struct pack *pack, const float *w,
 void pack_init(struct pack *pack, uint32_t parts);
 /** pack_image() - all matrices are described: make the constant */
 void pack_image(struct axc_program *p, struct pack *pack);
-/** pack_load() - bring all of it on chip; without it the pack is streamed */
-void pack_load(struct axc_program *p, struct pack *pack);
+/** pack_load() - bring all of it on chip, for good if @keep; without it the pack is streamed */
+void pack_load(struct axc_program *p, struct pack *pack, bool keep);
 /** pack_ready() - pack_image(), and pack_load() if that takes at most @limit bytes a partition */
 void pack_ready(struct axc_program *p, struct pack *pack, uint32_t limit);
 /** pack_done() - its tile is free, its description gone */
@@ -89,6 +89,9 @@ void pack_done(struct axc_program *p, struct pack *pack);
 /** mat_factor() - factor @s in SBUF, brought there if need be */
 struct axc_view mat_factor(struct axc_program *p, struct mat *m, uint32_t s);
 
+/** op_load() - a constant [tile's partitions][@cols] fp32 into a tile, for good if @keep */
+void op_load(struct axc_program *p, bool keep, struct axc_tile *tile, uint32_t cols,
+	     struct axc_tensor *t);
 /** op_load_queue() - transfers to the chip take turns on the queues of sync */
 unsigned int op_load_queue(struct axc_program *p);
 /** op_store_queue() - transfers to memory take turns on the queues of gpsimd */
@@ -155,8 +158,12 @@ struct attn {
 /** attn_plan() - check and choose the shape; emits nothing */
 bool attn_plan(struct axc_program *p, struct attn *at, const struct axc_attention *a,
 	       uint32_t layers);
-/** attn_begin() - constants and registers; @all: the caches of all layers come at once */
-void attn_begin(struct axc_program *p, struct attn *at, bool all);
+/**
+ * attn_begin() - constants and registers
+ * @all: the caches of all layers come at once
+ * @keep: constants stay on chip
+ */
+void attn_begin(struct axc_program *p, struct attn *at, bool all, bool keep);
 void attn_end(struct axc_program *p, struct attn *at);
 struct mat *attn_mat_qk(struct axc_program *p, struct pack *pack, const struct attn *at,
 			const float *wq, const float *wk, uint32_t k);

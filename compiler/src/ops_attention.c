@@ -83,7 +83,7 @@ static uint32_t v_cols(const struct attn *at)
 #define COL_EYE(at)	((at)->parts + 2 * (at)->group)
 #define NUM_COLS(at)	(COL_EYE(at) + (at)->heads)
 
-static void load_consts(struct axc_program *p, struct attn *at)
+static void load_consts(struct axc_program *p, struct attn *at, bool keep)
 {
 	uint32_t rows = at->parts > at->heads ? at->parts : at->heads, cols = NUM_COLS(at), i, g;
 	struct axc_tensor *t = axc_const_new(p, AXON_DTYPE_FLOAT32, NULL, 4ull * rows * cols);
@@ -101,7 +101,7 @@ static void load_consts(struct axc_program *p, struct attn *at)
 	for (i = 0; i < at->heads; i++)
 		c[i * cols + COL_EYE(at) + i] = 1.0f;
 	at->consts = sbuf(p, rows, cols);
-	axc_load(p, SYNC, INPUT_QUEUE, at->consts, 0, cols, t, 0, (int32_t)(cols * 4));
+	op_load(p, keep, at->consts, cols, t);
 }
 
 static struct axc_view const_view(const struct attn *at, uint32_t parts, uint32_t col, uint32_t n)
@@ -268,14 +268,14 @@ bool attn_plan(struct axc_program *p, struct attn *at, const struct axc_attentio
 	return true;
 }
 
-void attn_begin(struct axc_program *p, struct attn *at, bool all)
+void attn_begin(struct axc_program *p, struct attn *at, bool all, bool keep)
 {
 	struct axc_view last;
 
 	at->all = all;
 	at->layers_at_once = all ? at->layers : 1;
 	load_angles(p, at);
-	load_consts(p, at);
+	load_consts(p, at, keep);
 	attn_registers(p, at);
 	/* What follows the last slot in its chunk must be zero; it stays so for all layers. */
 	at->probs = sbuf(p, at->heads, at->chunks * CHUNK);
@@ -899,7 +899,7 @@ void axc_op_attention(struct axc_program *p, struct axc_column *dst, const struc
 	}
 	if (!attn_plan(p, &at, a, (uint32_t)(a->k_cache->size / per_layer)))
 		return;
-	attn_begin(p, &at, false);
+	attn_begin(p, &at, false, false);
 	pack_init(&in, src->parts);
 	pack_init(&out, at.parts);
 	qk = attn_mat_qk(p, &in, &at, wq, wk, src->len);

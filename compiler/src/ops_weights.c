@@ -183,13 +183,21 @@ unsigned int op_store_queue(struct axc_program *p)
 					  CACHE_QUEUE;
 }
 
-void pack_load(struct axc_program *p, struct pack *pack)
+void op_load(struct axc_program *p, bool keep, struct axc_tile *tile, uint32_t cols,
+	     struct axc_tensor *t)
+{
+	if (!p || p->err || !cache(p))
+		return;
+	(keep ? axc_load_kept : axc_load)(p, SYNC, weight_queue(p->cache), tile, 0, cols, t, 0,
+					  (int32_t)(cols * sizeof(float)));
+}
+
+void pack_load(struct axc_program *p, struct pack *pack, bool keep)
 {
 	if (!p || p->err || !cache(p))
 		return;
 	pack->tile = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, pack->parts, pack->cols);
-	axc_load(p, SYNC, weight_queue(p->cache), pack->tile, 0, pack->cols, pack->image, 0,
-		 (int32_t)(pack->cols * sizeof(float)));
+	op_load(p, keep, pack->tile, pack->cols, pack->image);
 }
 
 void pack_ready(struct axc_program *p, struct pack *pack, uint32_t limit)
@@ -200,7 +208,7 @@ void pack_ready(struct axc_program *p, struct pack *pack, uint32_t limit)
 		limit = axc_space_left(p, AXON_SPACE_SBUF) / 2;
 	pack_image(p, pack);
 	if (pack->cols <= limit / sizeof(float))
-		pack_load(p, pack);
+		pack_load(p, pack, false);
 }
 
 void pack_done(struct axc_program *p, struct pack *pack)
@@ -215,7 +223,7 @@ void pack_done(struct axc_program *p, struct pack *pack)
 				p->cache->ring[j].mat = NULL;
 	}
 	pack->nmats = 0;
-	if (pack->tile)
+	if (pack->tile && !pack->tile->kept)
 		axc_tile_free(p, pack->tile);
 	pack->tile = NULL;
 }

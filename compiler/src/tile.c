@@ -134,6 +134,8 @@ void axc_tile_free(struct axc_program *p, struct axc_tile *tile)
 		axc_fail(p, -EINVAL, "a tile is freed twice");
 	else if (tile->loop != p->loop)
 		axc_fail(p, -EINVAL, "a tile is freed in another loop than it was made in");
+	else if (tile->kept)
+		axc_fail(p, -EINVAL, "a kept tile is freed");
 	else
 		tile->freed = true;
 }

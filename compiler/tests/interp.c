@@ -47,6 +47,7 @@ struct interp {
 	uint32_t rnd;
 	bool bad;
 	uint64_t used;		/* bytes of a partition touched so far */
+	bool keep;		/* SBUF stays between runs */
 	uint32_t *off[4];
 	float *tmp[2];
 };
@@ -757,12 +758,14 @@ static void reset(struct interp *in, uint32_t seed)
 	memset(in->qhead, 0, sizeof(in->qhead));
 	memset(in->qtail, 0, sizeof(in->qtail));
 	/* Undefined at the start of a launch: NaNs find who reads it. */
-	for (i = 0; i < PARTS; i++)
+	for (i = 0; i < PARTS && !in->keep; i++)
 		memset(in->sbuf + i * AXON_SBUF_PART_BYTES, 0xff, in->used);
 	memset(in->psum, 0xff, PARTS * (size_t)AXON_PSUM_PART_BYTES);
-	in->used = 0;
-	for (i = 0; i < NE; i++)
+	in->used = in->keep ? in->used : 0;
+	for (i = 0; i < NE; i++) {
 		in->reg[i][AXON_SREG_ARGS] = (uint64_t)(uintptr_t)in->args;
+		in->reg[i][AXON_SREG_KEPT] = in->keep;
+	}
 	in->rnd = seed * 2654435761u + 1;
 	in->executed = 0;
 	in->bad = false;
@@ -790,6 +793,11 @@ int interp_run(struct interp *in, uint32_t seed)
 			     in->sem[in->code[e][in->pc[e]].wait_sem],
 			     in->code[e][in->pc[e]].wait_val);
 	return in->bad ? -1 : 0;
+}
+
+void interp_keep(struct interp *in, bool keep)
+{
+	in->keep = keep;
 }
 
 uint64_t interp_executed(const struct interp *in)

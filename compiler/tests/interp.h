@@ -10,6 +10,7 @@
 #ifndef AXC_TESTS_INTERP_H
 #define AXC_TESTS_INTERP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ struct interp *interp_load(const void *elf, size_t size, const struct interp_ten
 void interp_free(struct interp *in);
 /* 0, or -1 with a message on stderr: bad operand, address, deadlock, DMA index. */
 int interp_run(struct interp *in, uint32_t seed);
+/* From now on runs do, or do not, find SBUF as the run before left it (AXON_SREG_KEPT). */
+void interp_keep(struct interp *in, bool keep);
 /* Instructions executed by the last run. */
 uint64_t interp_executed(const struct interp *in);
 

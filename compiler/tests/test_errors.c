@@ -98,6 +98,36 @@ static void transfers(void **state)
 	MISTAKE(-EINVAL, "queue", axc_store(p, AXON_ENGINE_SYNC, 16, f.out, 0, 0, f.a, 0, 64));
 }
 
+/* Mistakes that axc_program_finish() finds, when nothing more can come. */
+#define LATE(word, code) MISTAKE(-EINVAL, word, {				\
+		size_t late_size;						\
+		void *late_elf;							\
+		code;								\
+		assert_int_equal(axc_program_error(p, NULL), 0);		\
+		assert_int_equal(axc_program_finish(p, &late_elf, &late_size), -EINVAL); \
+	})
+
+static void keep(struct fixture *f, unsigned int queue, struct axc_tile *tile)
+{
+	axc_load_kept(f->p, AXON_ENGINE_SYNC, queue, tile, 0, 64,
+		      axc_const_new(f->p, AXON_DTYPE_FLOAT32, NULL, 4 * 64 * 128), 0, 256);
+}
+
+static void kept(void **state)
+{
+	MISTAKE(-EINVAL, "constant",
+		axc_load_kept(p, AXON_ENGINE_SYNC, 0, f.a, 0, 64, f.in, 0, 0));
+	MISTAKE(-EINVAL, "loop", axc_loop_begin(p, 2, NULL); keep(&f, 0, f.a));
+	MISTAKE(-EINVAL, "queue", axc_load(p, AXON_ENGINE_SYNC, 0, f.b, 0, 64, f.in, 0, 0);
+		keep(&f, 0, f.a));
+	MISTAKE(-EINVAL, "freed", keep(&f, 0, f.a); axc_tile_free(p, f.a));
+	LATE("written", keep(&f, 0, f.a); axc_memset(p, AXON_ENGINE_VECTOR, a, 0));
+	LATE("written", keep(&f, 0, f.a);
+	     axc_load(p, AXON_ENGINE_SYNC, 0, f.a, 0, 64, f.in, 0, 0));
+	LATE("another's", axc_tile_free(p, f.a);
+	     f.a = axc_tile_new(p, AXON_SPACE_SBUF, AXON_DTYPE_FLOAT32, 128, 64); keep(&f, 0, f.a));
+}
+
 static void tensors(void **state)
 {
 	const uint64_t zero = 0, huge[] = { 1ull << 39, 1ull << 39 };
@@ -185,7 +215,7 @@ static void operators(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(operands), cmocka_unit_test(products), cmocka_unit_test(transfers),
+		cmocka_unit_test(operands), cmocka_unit_test(products), cmocka_unit_test(transfers), cmocka_unit_test(kept),
 		cmocka_unit_test(tensors), cmocka_unit_test(loops),
 		cmocka_unit_test(loop_without_end), cmocka_unit_test(many_registers),
 		cmocka_unit_test(operators),

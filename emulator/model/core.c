@@ -120,7 +120,7 @@ void axon_core_forget(struct axon_card *card, uint32_t asid)
 
 static enum axon_status check_program(const struct axon_program *p)
 {
-	uint64_t any = p->rank | p->ranks | p->reserved0 | p->reserved;
+	uint64_t any = p->rank | p->ranks | p->reserved0;
 
 	if (p->magic != AXON_PROGRAM_MAGIC || p->version >> 16 != AXON_ISA_VERSION_MAJOR ||
 	    (p->version & 0xffff) > AXON_ISA_VERSION_MINOR)
@@ -134,7 +134,7 @@ static enum axon_status check_program(const struct axon_program *p)
 		    s->addr > UINT64_MAX - (uint64_t)s->count * sizeof(struct axon_inst))
 			return AXON_STATUS_BAD_PROGRAM;
 	}
-	if (any)
+	if (any || (p->keep && (p->version & 0xffff) < AXON_ISA_KEEP_MINOR))
 		return AXON_STATUS_BAD_PROGRAM;
 	return p->gang ? AXON_STATUS_BAD_GANG : AXON_STATUS_OK;
 }
@@ -152,7 +152,7 @@ static void clear_memory(struct axon_core *c)
 	}
 }
 
-static void start_engine(struct axon_core *c, unsigned int e)
+static void start_engine(struct axon_core *c, unsigned int e, bool kept)
 {
 	const struct axon_stream *stream = &c->launch.program.engine[e];
 	struct axon_seq *s = &c->seq[e];
@@ -162,6 +162,7 @@ static void start_engine(struct axon_core *c, unsigned int e)
 	s->count = stream->count;
 	s->reg[AXON_SREG_ARGS] = c->launch.args;
 	s->reg[AXON_SREG_CORE] = c->index;
+	s->reg[AXON_SREG_KEPT] = kept;
 	s->state = stream->count ? AXON_SEQ_READY : AXON_SEQ_OFF;
 	c->due[e] = stream->count ? 0 : AXON_NEVER;
 }
@@ -171,17 +172,19 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 {
 	struct axon_core *c = card->core[index];
 	enum axon_status st = check_program(&launch->program);
+	bool same = c->owned && c->owner == launch->asid;
+	bool kept = same && launch->program.keep && c->launch.program.keep == launch->program.keep;
 
 	if (st != AXON_STATUS_OK)
 		return st;
-	if (!c->owned || c->owner != launch->asid)
+	if (!same)
 		clear_memory(c);
 	c->owner = launch->asid;
 	c->owned = true;
 	c->launch = *launch;
 	memset(c->sem, 0, sizeof(c->sem));
 	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
-		start_engine(c, e);
+		start_engine(c, e, kept);
 	for (unsigned int q = 0; q < AXON_NUM_DMA_QUEUES; q++) {
 		struct axon_dmaq *d = &c->dmaq[q];
 

@@ -207,7 +207,8 @@ struct axon_dirty {
  * @space: SBUF and PSUM, partition pitch AXON_*_PITCH
  * @dirty: what has to be cleared for another context
  * @owner: asid of the context that used the core last
- * @owned: @owner is valid; else memory is cleared at the next start
+ * @owned: @owner is valid and its last launch, still in @launch, did not fail; else memory is
+ *	cleared at the next start
  * @busy: a launch runs
  * @launch: it
  * @seq: engines

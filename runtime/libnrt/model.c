@@ -82,11 +82,14 @@ static uint64_t code_size(const struct nrt_image *image)
 	return size;
 }
 
-static void write_code(const struct nrt_image *image, const struct nrt_piece *pieces)
+/* @keep: a number no other model of this process has. */
+static void write_code(const struct nrt_image *image, const struct nrt_piece *pieces,
+		       uint64_t keep)
 {
 	struct axon_program program = {
 		.magic = AXON_PROGRAM_MAGIC,
 		.version = image->info.isa_version,
+		.keep = (image->info.isa_version & 0xffff) < AXON_ISA_KEEP_MINOR ? 0 : keep,
 	};
 	uint64_t at = sizeof(program);
 	unsigned int i;
@@ -126,7 +129,7 @@ static NRT_STATUS place(struct nrt_model *model, const struct nrt_image *image)
 			(unsigned long long)image->bss_size, strerror(-err));
 		return nrt_status_of(err);
 	}
-	write_code(image, pieces);
+	write_code(image, pieces, model->id);
 	model->program = pieces[PIECE_CODE].addr;
 	model->args = pieces[PIECE_ARGS].addr;
 	model->args_ptr = (uint64_t *)pieces[PIECE_ARGS].ptr;

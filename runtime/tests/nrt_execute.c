@@ -100,6 +100,65 @@ static void test_execute(void **state)
 	OK(nrt_unload(model));
 }
 
+/* Its output is AXON_SREG_KEPT. */
+static nrt_model_t *load_kept(uint32_t isa_version)
+{
+	struct axon_inst store = inst_load_arg(AXON_SREG_KEPT, 0);
+	nrt_model_t *model = NULL;
+	struct program p;
+
+	program_init(&p, "kept");
+	p.isa_version = isa_version;
+	program_tensor(&p, "y", AXON_ELF_TENSOR_OUTPUT, AXON_DTYPE_UINT64, 1);
+	program_add(&p, inst_load_arg(8, 0));
+	store.opcode = AXON_OP_REG_STORE;
+	store.ctl.ra = 8;
+	program_add(&p, store);
+	program_add(&p, inst_halt());
+	OK(load_program(&p, 0, &model));
+	return model;
+}
+
+static uint64_t kept(nrt_model_t *model, nrt_tensor_set_t *in, nrt_tensor_set_t *out,
+		     nrt_tensor_t *y)
+{
+	uint64_t value = 99;
+
+	OK(nrt_execute(model, in, out));
+	OK(nrt_tensor_read(y, &value, 0, sizeof(value)));
+	return value;
+}
+
+/* What a launch leaves on chip is there for the same model, loaded once, and nobody else. */
+static void test_kept(void **state)
+{
+	const uint32_t now = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
+	nrt_model_t *a = load_kept(now), *b = load_kept(now);
+	nrt_model_t *old = load_kept(AXON_ISA_VERSION_MAJOR << 16 | 1);
+	nrt_tensor_t *y = new_tensor(8, "y");
+	nrt_tensor_set_t *in = new_set(), *out = new_set();
+
+	OK(nrt_add_tensor_to_tensor_set(out, "y", y));
+	assert_int_equal(kept(a, in, out, y), 0);
+	assert_int_equal(kept(a, in, out, y), 1);
+	assert_int_equal(kept(a, in, out, y), 1);
+	assert_int_equal(kept(b, in, out, y), 0);
+	assert_int_equal(kept(a, in, out, y), 0);
+	assert_int_equal(kept(old, in, out, y), 0);
+	assert_int_equal(kept(old, in, out, y), 0);
+	assert_int_equal(kept(a, in, out, y), 0);
+	OK(nrt_unload(a));
+	a = load_kept(now);
+	assert_int_equal(kept(a, in, out, y), 0);
+	assert_int_equal(kept(a, in, out, y), 1);
+	nrt_destroy_tensor_set(&in);
+	nrt_destroy_tensor_set(&out);
+	nrt_tensor_free(&y);
+	OK(nrt_unload(a));
+	OK(nrt_unload(b));
+	OK(nrt_unload(old));
+}
+
 static void test_inplace(void **state)
 {
 	nrt_tensor_t *x = new_tensor(N * 4, "x");
@@ -279,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tensor_info),
 		cmocka_unit_test(test_execute),
+		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_inplace),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_attached),

@@ -324,6 +324,7 @@ struct axc_mem {
  * @count_reg: or NULL; then @count is the upper bound
  * @index: GATHER, SCATTER: tensor of u32 indices
  * @index_bound: indices must be below
+ * @keep: see axc_load_kept()
  */
 struct axc_dma {
 	enum axon_engine engine;
@@ -336,6 +337,7 @@ struct axc_dma {
 	struct axc_tensor *index;
 	uint64_t index_offset;
 	uint32_t index_bound;
+	bool keep;
 };
 
 /** axc_dma() - any transfer */
@@ -348,6 +350,17 @@ void axc_dma(struct axc_program *p, const struct axc_dma *dma);
 void axc_load(struct axc_program *p, enum axon_engine e, unsigned int queue, struct axc_tile *tile,
 	      unsigned int first, unsigned int elems, struct axc_tensor *t, uint64_t offset,
 	      int32_t row_bytes);
+/**
+ * axc_load_kept() - the same for constants that stay on chip
+ *
+ * A launch that finds SBUF as this program left it (Documentation/isa.rst, "Launch") leaves the
+ * transfer out. So @t is a constant, the call stands outside loops, nothing but axc_load_kept()
+ * writes to the tile and it is never freed, its place belonged to no other tile, and before it
+ * there is no other transfer on its queue; all this is checked.
+ */
+void axc_load_kept(struct axc_program *p, enum axon_engine e, unsigned int queue,
+		   struct axc_tile *tile, unsigned int first, unsigned int elems,
+		   struct axc_tensor *t, uint64_t offset, int32_t row_bytes);
 /** axc_store() - a tile to memory, the other way round */
 void axc_store(struct axc_program *p, enum axon_engine e, unsigned int queue, struct axc_tensor *t,
 	       uint64_t offset, int32_t row_bytes, struct axc_tile *tile, unsigned int first,

@@ -211,7 +211,7 @@ static void test_bad_program(void **state)
 	REFUSED(bad.program.version += 1);
 	REFUSED(bad.program.version += 1 << 16);
 	REFUSED(bad.program.reserved0 = 1);
-	REFUSED(bad.program.reserved = 1);
+	REFUSED(bad.program.keep = 1; bad.program.version = AXON_ISA_VERSION_MAJOR << 16 | 1);
 	REFUSED(bad.program.engine[0].reserved = 1);
 	REFUSED(bad.program.engine[0].addr += 64);
 	REFUSED(bad.program.engine[0].addr = 0);

@@ -397,6 +397,72 @@ static void test_nothing_left_for_others(void **state)
 	assert_true(all_zero(f));
 }
 
+/* A launch with @keep. Return: AXON_SREG_KEPT, in which all engines agree. */
+static uint64_t kept(struct fx *f, uint64_t keep, uint32_t asid)
+{
+	uint64_t v[AXON_NUM_STREAMS];
+
+	fx_clear(f);
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
+		fx_emit(f, e, fx_mem(AXON_OP_REG_STORE, AXON_SREG_KEPT, FX_DATA + 8 * e,
+				     AXON_DTYPE_UINT64));
+		fx_emit(f, e, fx_inst(AXON_OP_HALT));
+	}
+	f->launch.program.keep = keep;
+	f->launch.asid = asid;
+	cycles(f);
+	fx_peek(f, FX_DATA, v, sizeof(v));
+	for (unsigned int e = 1; e < AXON_NUM_STREAMS; e++)
+		assert_int_equal(v[e], v[0]);
+	return v[0];
+}
+
+static void test_kept(void **state)
+{
+	struct fx *f = *state;
+	struct axon_launch bad;
+
+	assert_int_equal(kept(f, 7, 3), 0);
+	f->launch.program.keep = 0;
+	set_all(f, 0x5a5a5a5a);
+	assert_int_equal(kept(f, 7, 3), 0);
+	*fx_chip(f, AXON_SPACE_SBUF, 5, 1000) = 0x11;
+	*fx_chip(f, AXON_SPACE_PSUM, 6, 1001) = 0x22;
+	assert_int_equal(kept(f, 7, 3), 1);
+	assert_int_equal(*fx_chip(f, AXON_SPACE_SBUF, 5, 1000), 0x11);
+	assert_int_equal(*fx_chip(f, AXON_SPACE_PSUM, 6, 1001), 0x22);
+	/* A launch that was refused has not used the core. */
+	bad = f->launch;
+	bad.program.magic ^= 1;
+	bad.asid = 4;
+	assert_int_equal(axon_core_start(&f->card, 0, &bad), AXON_STATUS_BAD_PROGRAM);
+	assert_int_equal(kept(f, 7, 3), 1);
+	/* Another program, another context, and 0, which nobody is. */
+	assert_int_equal(kept(f, 8, 3), 0);
+	assert_int_equal(kept(f, 7, 3), 0);
+	assert_int_equal(kept(f, 7, 4), 0);
+	assert_int_equal(kept(f, 7, 4), 1);
+	assert_int_equal(kept(f, 0, 4), 0);
+	assert_int_equal(kept(f, 0, 4), 0);
+}
+
+static void test_not_kept_after_failure(void **state)
+{
+	struct fx *f = *state;
+
+	kept(f, 7, 3);
+	fx_clear(f);
+	fx_emit(f, 0, fx_inst(0xee));
+	assert_int_equal(fx_run(f, 0).fault.status, AXON_STATUS_BAD_OPCODE);
+	assert_int_equal(kept(f, 7, 3), 0);
+	assert_int_equal(kept(f, 7, 3), 1);
+	assert_int_equal(axon_core_start(&f->card, 0, &f->launch), AXON_STATUS_OK);
+	axon_core_abort(&f->card, 0);
+	assert_int_equal(kept(f, 7, 3), 0);
+	axon_core_forget(&f->card, 3);
+	assert_int_equal(kept(f, 7, 3), 0);
+}
+
 static void test_stats(void **state)
 {
 	struct fx *f = *state;
@@ -438,6 +504,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_endless_transfer_ends_with_the_slice, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_left_for_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_kept_after_failure, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stats, setup, teardown),
 	};
 
