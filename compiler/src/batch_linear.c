@@ -289,7 +289,8 @@ static void dw_block(struct axc_program *p, void *ctx, const struct block *b)
 		for (at = 0; at < d->n && !p->err; at += BANK_FLOATS)
 			axc_matmul(p, axc_view(d->acc[j][at / BANK_FLOATS]),
 				   axc_cols(axc_view(dy), k[j].col - k->col, k[j].n),
-				   axc_cols(axc_view(x), at, smaller(d->n - at, BANK_FLOATS)), true);
+				   axc_cols(axc_view(x), at, smaller(d->n - at, BANK_FLOATS)),
+				   true);
 	axc_tile_free(p, dy);
 	axc_tile_free(p, x);
 }

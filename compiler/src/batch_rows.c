@@ -92,8 +92,8 @@ void axc_batch_rmsnorm(struct axc_program *p, struct axc_matrix y, struct axc_ma
 }
 
 /*
- * With g = dy w and z = x r: dx = r (g - z mean(g z)), dw = sum over tokens of dy z. After the first
- * steps x holds z, t is scratch, dy becomes dx.
+ * With g = dy w and z = x r: dx = r (g - z mean(g z)), dw = sum over tokens of dy z. x becomes z
+ * and is scratch afterwards, so is t; dy becomes dx.
  */
 static void rms_grad_sums(struct axc_program *p, struct rms *n, uint32_t rows, struct axc_view x,
 			  struct axc_view dy, struct axc_view t, struct axc_view r,
@@ -322,8 +322,8 @@ static void swiglu_block(struct axc_program *p, void *ctx, const struct block *b
 }
 
 /*
- * With s = sigmoid(a) and q = a s: db = dh q, da = dh b (s + q (1 - s)). a is scratch afterwards, dh
- * becomes db, b becomes da.
+ * With s = sigmoid(a) and q = a s: db = dh q, da = dh b (s + q (1 - s)). dh becomes db, b becomes
+ * da; the others are scratch afterwards.
  */
 static void swiglu_grad_math(struct axc_program *p, struct axc_view dh, struct axc_view a,
 			     struct axc_view b, struct axc_view s, struct axc_view q)

@@ -354,7 +354,8 @@ static void emit_update(struct train *tr)
 {
 	const uint64_t one = 1, nhyper = AXC_ADAMW_SIZE;
 	struct axc_tensor *params = flat(tr, AXC_INOUT, AXC_TRAIN_PARAMS);
-	struct axc_tensor *m = flat(tr, AXC_INOUT, AXC_TRAIN_M), *v = flat(tr, AXC_INOUT, AXC_TRAIN_V);
+	struct axc_tensor *m = flat(tr, AXC_INOUT, AXC_TRAIN_M);
+	struct axc_tensor *v = flat(tr, AXC_INOUT, AXC_TRAIN_V);
 	struct axc_tensor *grads = flat(tr, AXC_INPUT, AXC_TRAIN_GRADS);
 	struct axc_tensor *hyper = axc_tensor_new(tr->p, AXC_INPUT, AXC_TRAIN_HYPER,
 						  AXON_DTYPE_FLOAT32, 1, &nhyper);

@@ -19,9 +19,9 @@ bool run_has_card(void);
 
 /*
  * Finish @p, execute it, free it. Every execution starts with the tensors as given (the program's
- * own memory is as the last one left it); all must find about the same numbers: within @tolerance of
- * the largest of a tensor. Tensors are left as the last execution made them. @expect: 0, or -1 if
- * the launch must fail.
+ * own memory is as the last one left it); all must find about the same numbers: within @tolerance
+ * of the largest of a tensor. Tensors are left as the last execution made them. @expect: 0, or -1
+ * if the launch must fail.
  */
 void run_program(struct axc_program *p, const struct interp_tensor *t, unsigned int n, int expect,
 		 double tolerance);

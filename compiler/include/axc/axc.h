@@ -472,7 +472,7 @@ void axc_op_softmax(struct axc_program *p, struct axc_tensor *dst, struct axc_te
 void axc_op_matmul(struct axc_program *p, struct axc_tensor *c, struct axc_tensor *at,
 		   struct axc_tensor *b, uint32_t m, uint32_t k, uint32_t n);
 
-/* ---- operators on batches of tokens, for training --------------------------------------------- */
+/* ---- operators on batches of tokens, for training -------------------------------------------- */
 
 /*
  * Activations, gradients and weights are row-major matrices of fp32 in tensors, one token a row.
@@ -781,7 +781,7 @@ struct axc_llama_weights {
 int axc_llama_decode(const struct axc_llama_config *config, const struct axc_llama_weights *weights,
 		     struct axc_program **program);
 
-/* ---- training a Llama ------------------------------------------------------------------------- */
+/* ---- training a Llama ------------------------------------------------------------------------ */
 
 /**
  * struct axc_llama_train - what to train
@@ -878,8 +878,8 @@ enum axc_train_program {
  *
  * The model is that of axc_llama_decode(). A token or target outside the vocabulary ends the launch
  * with a DMA error. A launch keeps nothing for the next one but what it gives back; activations are
- * the program's own memory: for GRAD about 4 * batch * seq_len * (n_layers * (6 * dim + 2 * kv_dim +
- * 3 * hidden_dim) + 6 * dim + 2 * kv_dim + hidden_dim + vocab) bytes.
+ * the program's own memory: for GRAD about 4 * batch * seq_len * (n_layers * (6 * dim + 2 * kv_dim
+ * + 3 * hidden_dim) + 6 * dim + 2 * kv_dim + hidden_dim + vocab) bytes.
  *
  * Return: 0, -EINVAL, -ENOSPC, -ENOMEM.
  */

@@ -2,8 +2,8 @@
 /*
  * test-train-ref.c - the plain trainer's gradients against finite differences of its own results.
  *
- * In double precision, with four points at steps of h = 1e-4, the difference quotient is off by about
- * h^4 = 1e-16 times the fifth derivative (RMSNorm of small numbers makes it 1e6 or so) and by
+ * In double precision, with four points at steps of h = 1e-4, the difference quotient is off by
+ * about h^4 = 1e-16 times the fifth derivative (RMSNorm of small numbers makes it 1e6 or so) and by
  * 1e-16 / h = 1e-12 times the function: far below the bound of 1e-8, which no wrong formula
  * passes.
  */

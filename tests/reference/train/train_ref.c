@@ -109,7 +109,8 @@ static bool make_acts(struct train_ref *r)
 		{ &s->x, (L + 1) * row }, { &s->n1, L * row }, { &s->q, L * row },
 		{ &s->k, L * kv }, { &s->v, L * kv }, { &s->att, L * row }, { &s->mid, L * row },
 		{ &s->n2, L * row }, { &s->a, L * hid }, { &s->b, L * hid }, { &s->h, L * hid },
-		{ &s->nf, row }, { &s->logits, voc }, { &s->dx, row }, { &s->dn, row }, { &s->dq, row }, { &s->dk, kv }, { &s->dv, kv },
+		{ &s->nf, row }, { &s->logits, voc }, { &s->dx, row }, { &s->dn, row },
+		{ &s->dq, row }, { &s->dk, kv }, { &s->dv, kv },
 		{ &s->datt, row }, { &s->da, hid }, { &s->db, hid }, { &s->dh, hid },
 		{ &s->dlogits, voc },
 	};
