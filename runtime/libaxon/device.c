@@ -99,6 +99,7 @@ void axon_device_init(struct axon_device *dev, const struct axon_transport *ops,
 	dev->log = log;
 	dev->log_opaque = opaque;
 	snprintf(dev->path, sizeof(dev->path), "%s", path);
+	pthread_mutex_init(&dev->watch_lock, NULL);
 }
 
 void axon_device_get(struct axon_device *dev)
@@ -108,8 +109,10 @@ void axon_device_get(struct axon_device *dev)
 
 void axon_device_put(struct axon_device *dev)
 {
-	if (atomic_fetch_sub_explicit(&dev->refs, 1, memory_order_acq_rel) == 1)
-		dev->ops->close(dev);
+	if (atomic_fetch_sub_explicit(&dev->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_destroy(&dev->watch_lock);
+	dev->ops->close(dev);
 }
 
 AXON_API int axon_device_open_path(const char *path, axon_log_fn log, void *opaque,
@@ -215,9 +218,64 @@ AXON_API int axon_bo_create(struct axon_device *dev, uint64_t size, uint32_t reg
 		return -EINVAL;
 	*bo = NULL;
 	err = dev->ops->bo_create(dev, size, region, flags, vm, bo);
-	if (!err)
-		axon_device_get(dev);
-	return err;
+	if (err)
+		return err;
+	atomic_fetch_add(&(*bo)->users, 1);
+	axon_device_get(dev);
+	return 0;
+}
+
+AXON_API int axon_bo_watch(struct axon_bo *bo, struct axon_bo_watch *watch)
+{
+	if (!bo || !watch || !watch->gone)
+		return -EINVAL;
+	pthread_mutex_lock(&bo->dev->watch_lock);
+	watch->bo = bo;
+	watch->next = atomic_load(&bo->watches);
+	atomic_store(&bo->watches, watch);
+	pthread_mutex_unlock(&bo->dev->watch_lock);
+	return 0;
+}
+
+/* @watch's buffer exists: the lock is held and it was not told. */
+static void watch_unlink(struct axon_bo_watch *watch)
+{
+	struct axon_bo_watch *w = atomic_load(&watch->bo->watches);
+
+	if (w == watch) {
+		atomic_store(&watch->bo->watches, watch->next);
+		return;
+	}
+	while (w->next != watch)
+		w = w->next;
+	w->next = watch->next;
+}
+
+AXON_API void axon_bo_unwatch(struct axon_device *dev, struct axon_bo_watch *watch)
+{
+	if (!dev || !watch)
+		return;
+	pthread_mutex_lock(&dev->watch_lock);
+	if (watch->bo)
+		watch_unlink(watch);
+	watch->bo = NULL;
+	pthread_mutex_unlock(&dev->watch_lock);
+}
+
+static void tell_watches(struct axon_bo *bo)
+{
+	struct axon_bo_watch *watch;
+
+	/* Who destroys a handle is its last user, so nobody adds one now. */
+	if (!atomic_load(&bo->watches))
+		return;
+	pthread_mutex_lock(&bo->dev->watch_lock);
+	while ((watch = atomic_load(&bo->watches))) {
+		atomic_store(&bo->watches, watch->next);
+		watch->bo = NULL;
+		watch->gone(watch);
+	}
+	pthread_mutex_unlock(&bo->dev->watch_lock);
 }
 
 AXON_API void axon_bo_destroy(struct axon_bo *bo)
@@ -227,6 +285,8 @@ AXON_API void axon_bo_destroy(struct axon_bo *bo)
 	if (!bo)
 		return;
 	dev = bo->dev;
+	if (atomic_fetch_sub(&bo->users, 1) == 1)
+		tell_watches(bo);
 	dev->ops->bo_destroy(bo);
 	axon_device_put(dev);
 }
@@ -268,9 +328,12 @@ AXON_API int axon_bo_import(struct axon_device *dev, int fd, struct axon_bo **bo
 		return -EINVAL;
 	*bo = NULL;
 	err = dev->ops->bo_import(dev, fd, bo);
-	if (!err)
-		axon_device_get(dev);
-	return err;
+	if (err)
+		return err;
+	/* It may be a handle that is known already. */
+	atomic_fetch_add(&(*bo)->users, 1);
+	axon_device_get(dev);
+	return 0;
 }
 
 /* ---- address spaces ---- */
@@ -414,6 +477,12 @@ AXON_API int axon_queue_create(struct axon_context *ctx, const struct axon_queue
 	atomic_fetch_add(&ctx->queues, 1);
 	axon_device_get(ctx->dev);
 	return 0;
+}
+
+AXON_API void axon_queue_cancel(struct axon_queue *queue)
+{
+	if (queue)
+		queue->dev->ops->queue_cancel(queue);
 }
 
 AXON_API void axon_queue_destroy(struct axon_queue *queue)

@@ -10,6 +10,7 @@
 #ifndef AXON_LIBAXON_INTERNAL_H
 #define AXON_LIBAXON_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct axon_transport;
  * @log: where lines go, or NULL
  * @log_opaque: for @log
  * @path: device node or "soft:N"
+ * @watch_lock: guards the watches of its buffers; held while they are told
  */
 struct axon_device {
 	const struct axon_transport *ops;
@@ -34,14 +36,20 @@ struct axon_device {
 	axon_log_fn log;
 	void *log_opaque;
 	char path[64];
+	pthread_mutex_t watch_lock;
 };
 
-/* The rest is likewise the first member of what a transport allocates. */
+/*
+ * The rest is likewise the first member of what a transport allocates. @users of a buffer are the
+ * times its handle was given out; @watches are changed under the device's watch_lock.
+ */
 struct axon_bo {
 	struct axon_device *dev;
 	uint64_t size;
 	uint32_t region;
 	uint32_t flags;
+	atomic_uint users;
+	_Atomic(struct axon_bo_watch *) watches;
 };
 
 struct axon_vm {
@@ -89,6 +97,7 @@ struct axon_transport {
 	int (*ctx_state)(struct axon_context *ctx, struct drm_axon_ctx_get_state *state);
 	int (*queue_create)(struct axon_context *ctx, const struct axon_queue_params *params,
 			    struct axon_queue **queue);
+	void (*queue_cancel)(struct axon_queue *queue);
 	void (*queue_destroy)(struct axon_queue *queue);
 	int (*queue_state)(struct axon_queue *queue, struct drm_axon_queue_get_state *state);
 	int (*submit)(struct axon_queue *queue, const struct drm_axon_job *jobs, uint32_t count,

@@ -272,6 +272,8 @@ struct soft_ctx {
 
 int soft_queue_init(struct soft_card *card, struct soft_queue *queue,
 		    const struct axon_queue_params *params);
+/* Takes it from the card; what has not ended is cancelled. */
+void soft_queue_end(struct soft_card *card, struct soft_queue *queue);
 void soft_queue_exit(struct soft_card *card, struct soft_queue *queue);
 int soft_queue_submit(struct soft_card *card, struct soft_queue *queue,
 		      const struct drm_axon_job *jobs, uint32_t count,

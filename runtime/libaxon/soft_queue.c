@@ -190,6 +190,8 @@ static int submit_locked(struct soft_card *card, struct soft_queue *q,
 	int err;
 
 	err = atomic_load(&to_ctx(q->base.ctx)->error);
+	if (!err && !q->live)
+		err = -ECANCELED;
 	if (err)
 		return err;
 	*seqno = first + count - 1;
@@ -667,14 +669,20 @@ static void forget(struct soft_queue *other, const struct soft_queue *gone)
 	pthread_mutex_unlock(&other->lock);
 }
 
+/* soft_card.run is held. */
+void soft_queue_end(struct soft_card *card, struct soft_queue *q)
+{
+	if (queue_end(card, q, 0, -ECANCELED, -ECANCELED))
+		queue_unplug(card, q);
+}
+
 /* soft_card.run is held; frees nothing of the structure itself. */
 void soft_queue_exit(struct soft_card *card, struct soft_queue *q)
 {
 	struct soft_queue **link = &card->queues;
 	struct soft_queue *other;
 
-	if (queue_end(card, q, 0, -ECANCELED, -ECANCELED))
-		queue_unplug(card, q);
+	soft_queue_end(card, q);
 	while (*link != q)
 		link = &(*link)->next;
 	*link = q->next;

@@ -74,6 +74,7 @@ struct node_ctx {
  * @syncobj: timeline; point = sequence number
  * @spin_us: how long a waiter looks before it blocks
  * @good: up to here jobs are known to have ended well (atomic)
+ * @canceled: the kernel has destroyed it (atomic)
  */
 struct node_queue {
 	struct axon_queue base;
@@ -83,6 +84,7 @@ struct node_queue {
 	uint32_t syncobj;
 	uint32_t spin_us;
 	_Atomic uint64_t good;
+	atomic_bool canceled;
 };
 
 #define to_node(type, ptr) ((struct node_##type *)(ptr))
@@ -559,13 +561,24 @@ fail:
 	return err;
 }
 
-static void drm_queue_destroy(struct axon_queue *base)
+static void drm_queue_cancel(struct axon_queue *base)
 {
 	struct node_queue *queue = to_node(queue, base);
 	struct drm_axon_queue_destroy req = { .queue_id = queue->id };
 
-	/* It can only fail when the card is gone; the kernel then frees it with the file. */
-	call(base->dev, DRM_IOCTL_AXON_QUEUE_DESTROY, &req);
+	pthread_mutex_lock(&queue->lock);
+	/* Its number may be another queue's afterwards. */
+	if (!atomic_exchange(&queue->canceled, true))
+		/* It can only fail when the card is gone; the kernel then frees it with the file. */
+		call(base->dev, DRM_IOCTL_AXON_QUEUE_DESTROY, &req);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+static void drm_queue_destroy(struct axon_queue *base)
+{
+	struct node_queue *queue = to_node(queue, base);
+
+	drm_queue_cancel(base);
 	drmSyncobjDestroy(device_fd(base->dev), queue->syncobj);
 	pthread_mutex_destroy(&queue->lock);
 	free(queue);
@@ -626,7 +639,8 @@ static int drm_submit(struct axon_queue *base, const struct drm_axon_job *jobs, 
 	};
 	req.syncs = (struct drm_axon_array) { sizeof(*syncs), i + 1, (uintptr_t)syncs };
 	pthread_mutex_lock(&queue->lock);
-	err = submit_locked(queue, &req, count, &syncs[i]);
+	err = atomic_load(&queue->canceled) ? -ECANCELED :
+		submit_locked(queue, &req, count, &syncs[i]);
 	pthread_mutex_unlock(&queue->lock);
 	if (syncs != few)
 		free(syncs);
@@ -680,7 +694,12 @@ static int drm_wait(struct axon_queue *base, uint64_t seqno, uint64_t deadline_n
 
 	if (seqno <= atomic_load(&queue->good))
 		return 0;
+	if (atomic_load(&queue->canceled))
+		return -ECANCELED;
 	err = call(base->dev, DRM_IOCTL_AXON_QUEUE_WAIT, &req);
+	/* What ended because it was cancelled looks like all others to the kernel's fence. */
+	if (atomic_load(&queue->canceled))
+		return -ECANCELED;
 	if (err)
 		return err == -ETIME ? -ETIMEDOUT : err;
 	return job_result(queue, seqno, req.ctx_state);
@@ -703,6 +722,7 @@ const struct axon_transport axon_transport_drm = {
 	.ctx_destroy = drm_ctx_destroy,
 	.ctx_state = drm_ctx_state,
 	.queue_create = drm_queue_create,
+	.queue_cancel = drm_queue_cancel,
 	.queue_destroy = drm_queue_destroy,
 	.queue_state = drm_queue_state,
 	.submit = drm_submit,

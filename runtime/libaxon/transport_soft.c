@@ -611,6 +611,16 @@ static int soft_queue_create(struct axon_context *ctx, const struct axon_queue_p
 	return 0;
 }
 
+static void soft_queue_cancel(struct axon_queue *base)
+{
+	struct soft_card *card = to_card(base->dev);
+
+	soft_lock(card);
+	soft_queue_end(card, (struct soft_queue *)base);
+	soft_unlock(card);
+	soft_wake(card);
+}
+
 static void soft_queue_destroy(struct axon_queue *base)
 {
 	struct soft_card *card = to_card(base->dev);
@@ -675,6 +685,7 @@ const struct axon_transport axon_transport_soft = {
 	.ctx_destroy = soft_ctx_destroy,
 	.ctx_state = soft_ctx_state,
 	.queue_create = soft_queue_create,
+	.queue_cancel = soft_queue_cancel,
 	.queue_destroy = soft_queue_destroy,
 	.queue_state = soft_queue_state,
 	.submit = soft_submit,

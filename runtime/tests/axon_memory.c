@@ -199,6 +199,49 @@ static void test_rebind(void **state)
 	axon_device_close(dev);
 }
 
+struct counted_watch {
+	struct axon_bo_watch watch;
+	unsigned int told;
+};
+
+static void count_gone(struct axon_bo_watch *watch)
+{
+	((struct counted_watch *)watch)->told++;
+}
+
+static void test_watch(void **state)
+{
+	struct axon_device *dev = open_card();
+	struct counted_watch w[3] = { { { count_gone } }, { { count_gone } }, { { count_gone } } };
+	struct axon_bo_watch none = { NULL };
+	struct axon_bo *bo;
+	void *ptr;
+	unsigned int i;
+
+	bo = new_bo(dev, NULL, DRM_AXON_REGION_HBM, 4096, 0, 0, &ptr);
+	assert_int_equal(axon_bo_watch(NULL, &w[0].watch), -EINVAL);
+	assert_int_equal(axon_bo_watch(bo, &none), -EINVAL);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(axon_bo_watch(bo, &w[i].watch), 0);
+	axon_bo_unwatch(dev, &w[1].watch);
+	axon_bo_unwatch(dev, &w[1].watch);
+	axon_bo_destroy(bo);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(w[i].told, i != 1);
+	/* What was told is watched no more. */
+	axon_bo_unwatch(dev, &w[0].watch);
+	/* The first and the last of a list. */
+	bo = new_bo(dev, NULL, DRM_AXON_REGION_HBM, 4096, 0, 0, &ptr);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(axon_bo_watch(bo, &w[i].watch), 0);
+	axon_bo_unwatch(dev, &w[0].watch);
+	axon_bo_unwatch(dev, &w[2].watch);
+	axon_bo_destroy(bo);
+	assert_int_equal(w[0].told + w[2].told, 2);
+	assert_int_equal(w[1].told, 1);
+	axon_device_close(dev);
+}
+
 static void test_limits(void **state)
 {
 	struct axon_device *dev = open_card();
@@ -237,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_bind_arguments),
 		cmocka_unit_test(test_copy_between_regions),
 		cmocka_unit_test(test_rebind),
+		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_limits),
 	};
 

@@ -4,6 +4,7 @@
  */
 #include "card.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
@@ -185,6 +186,52 @@ static void test_wait_time(void **state)
 	axon_device_close(dev);
 }
 
+static void *wait_for_ever(void *arg)
+{
+	struct axon_fence *fence = arg;
+
+	return (void *)(intptr_t)axon_wait(fence->queue, fence->seqno, -1);
+}
+
+/* Ends what runs and what stands behind it, under a thread that waits. */
+static void test_cancel(void **state)
+{
+	struct axon_device *dev = open_card();
+	struct client c = open_client(dev, 0, 0);
+	struct axon_fence fence = { .queue = c.queue };
+	struct timespec nap = { 0, 20000000 };
+	struct axon_queue *other;
+	struct axon_queue_params params = { 0 };
+	struct drm_axon_job job;
+	struct program p;
+	struct axon_bo *bo;
+	pthread_t waiter;
+	uint64_t seqno;
+	void *err;
+
+	program_loop(&p);
+	bo = new_code(dev, c.vm, A, &p);
+	assert_int_equal(axon_queue_create(c.ctx, &params, &other), 0);
+	job = launch_job(A, 0);
+	assert_int_equal(axon_submit(c.queue, &job, 1, NULL, 0, &seqno), 0);
+	assert_int_equal(axon_submit(c.queue, &job, 1, NULL, 0, &fence.seqno), 0);
+	assert_int_equal(pthread_create(&waiter, NULL, wait_for_ever, &fence), 0);
+	nanosleep(&nap, NULL);
+	axon_queue_cancel(c.queue);
+	assert_int_equal(pthread_join(waiter, &err), 0);
+	assert_int_equal((intptr_t)err, -ECANCELED);
+	assert_int_equal(axon_wait(c.queue, seqno, 0), -ECANCELED);
+	assert_int_equal(axon_submit(c.queue, &job, 1, NULL, 0, &seqno), -ECANCELED);
+	axon_queue_cancel(c.queue);
+	/* No failure of the context: its other queues go on. */
+	job = (struct drm_axon_job) { .opcode = AXON_CMD_NOP };
+	assert_int_equal(run_job(other, &job), 0);
+	axon_queue_destroy(other);
+	close_client(&c);
+	axon_bo_destroy(bo);
+	axon_device_close(dev);
+}
+
 static void on_alarm(int signal)
 {
 }
@@ -223,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_fences),
 		cmocka_unit_test(test_unattended),
 		cmocka_unit_test(test_wait_time),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_signals),
 	};
 

@@ -211,6 +211,34 @@ int axon_bo_export(struct axon_bo *bo, int *fd);
  */
 int axon_bo_import(struct axon_device *dev, int fd, struct axon_bo **bo);
 
+/**
+ * struct axon_bo_watch - wants to know when a buffer's handle goes
+ * @gone: called by axon_bo_destroy() in its thread, once, before the memory is let go. It may call
+ *	libaxon, but for axon_bo_watch() and axon_bo_unwatch(), and for axon_bo_destroy() of what is
+ *	watched
+ * @bo: the library's
+ * @next: the library's
+ */
+struct axon_bo_watch {
+	void (*gone)(struct axon_bo_watch *watch);
+	struct axon_bo *bo;
+	struct axon_bo_watch *next;
+};
+
+/**
+ * axon_bo_watch() - be told when the last user of a handle destroys it
+ *
+ * For who keeps something by buffer, such as where it is bound: an address of a handle says nothing once
+ * the handle is gone. @watch is the caller's and stays in place until @gone or axon_bo_unwatch().
+ */
+int axon_bo_watch(struct axon_bo *bo, struct axon_bo_watch *watch);
+
+/**
+ * axon_bo_unwatch() - not any more; @watch->gone is not running when it returns, and never will
+ * @dev: device of the buffer
+ */
+void axon_bo_unwatch(struct axon_device *dev, struct axon_bo_watch *watch);
+
 /* ---- address spaces ---- */
 
 /**
@@ -309,6 +337,15 @@ struct axon_queue_params {
  */
 int axon_queue_create(struct axon_context *ctx, const struct axon_queue_params *params,
 		      struct axon_queue **queue);
+
+/**
+ * axon_queue_cancel() - end everything of a queue that has not ended, with -ECANCELED
+ *
+ * The card touches nothing for it any more when this returns. Threads that wait for its jobs wake up,
+ * submitting is -ECANCELED from now on; the handle stays. May be called by any thread, more than
+ * once.
+ */
+void axon_queue_cancel(struct axon_queue *queue);
 
 /** axon_queue_destroy() - what has not ended ends with -ECANCELED */
 void axon_queue_destroy(struct axon_queue *queue);
