@@ -30,32 +30,6 @@
 #include "axon_sched.h"
 #include "axon_vm.h"
 
-/**
- * axon_status_errno() - error of a fence
- * @status: an &enum axon_status other than KILLED, or anything a card says
- *
- * Return: 0 or a negative errno.
- */
-int axon_status_errno(u32 status)
-{
-	switch (status) {
-	case AXON_STATUS_OK:
-		return 0;
-	case AXON_STATUS_FAULT_UNMAPPED ... AXON_STATUS_FAULT_ADDRESS:
-		return -EFAULT;
-	case AXON_STATUS_BAD_PROGRAM ... AXON_STATUS_BAD_PC:
-	case AXON_STATUS_BAD_COMMAND:
-		return -EINVAL;
-	case AXON_STATUS_DEADLOCK:
-		return -EDEADLK;
-	case AXON_STATUS_KILLED:
-	case AXON_STATUS_QUEUE_GONE:
-		return -ECANCELED;
-	default:
-		return -EIO;
-	}
-}
-
 /* ---- completions ---- */
 
 /* The first command in flight has ended. */

@@ -174,7 +174,6 @@ void axon_queue_kill_job(struct axon_queue *q);
 void axon_queue_kill(struct axon_queue *q, int error);
 void axon_queue_fail_all(struct axon_device *axdev, int error, bool gone);
 void axon_queue_fault_event(struct axon_device *axdev, const struct axon_fault *fault);
-int axon_status_errno(u32 status);
 void axon_queue_show(struct axon_device *axdev, struct seq_file *m);
 
 int axon_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

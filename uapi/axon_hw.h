@@ -10,6 +10,12 @@
 
 #include "axon_types.h"
 
+#if defined(__KERNEL__)
+#include <linux/errno.h>
+#elif defined(__linux__)
+#include <errno.h>
+#endif
+
 /* PCI identity. 0x1234 is QEMU's informal vendor id; class 0x1200: processing accelerator. */
 #define AXON_PCI_VENDOR_ID		0x1234
 #define AXON_PCI_DEVICE_ID		0xac01
@@ -346,5 +352,46 @@ enum axon_status {
 	AXON_STATUS_QUEUE_GONE = 49,	/* by queue destruction */
 	AXON_STATUS_CARD_RESET = 50,	/* said by drivers; a card that was reset writes nothing */
 };
+
+#if defined(__KERNEL__) || defined(__linux__)
+/**
+ * axon_status_errno() - the error that a fence or a call has for a status
+ * @status: an &enum axon_status, or anything a card says
+ *
+ * Return: 0 or a negative errno.
+ */
+static inline int axon_status_errno(__u32 status)
+{
+	switch (status) {
+	case AXON_STATUS_OK:
+		return 0;
+	case AXON_STATUS_FAULT_UNMAPPED:
+	case AXON_STATUS_FAULT_WRITE:
+	case AXON_STATUS_FAULT_EXEC:
+	case AXON_STATUS_FAULT_PTE:
+	case AXON_STATUS_FAULT_BUS:
+	case AXON_STATUS_FAULT_LINK:
+	case AXON_STATUS_FAULT_ADDRESS:
+		return -EFAULT;
+	case AXON_STATUS_BAD_PROGRAM:
+	case AXON_STATUS_BAD_OPCODE:
+	case AXON_STATUS_BAD_OPERAND:
+	case AXON_STATUS_BAD_DMA:
+	case AXON_STATUS_OOB_INDEX:
+	case AXON_STATUS_BAD_PC:
+	case AXON_STATUS_BAD_COMMAND:
+		return -EINVAL;
+	case AXON_STATUS_DEADLOCK:
+		return -EDEADLK;
+	case AXON_STATUS_KILLED:
+	case AXON_STATUS_QUEUE_GONE:
+		return -ECANCELED;
+	case AXON_STATUS_CARD_RESET:
+		return -ECONNRESET;
+	default:
+		return -EIO;
+	}
+}
+#endif
 
 #endif /* AXON_HW_H */

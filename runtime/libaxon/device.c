@@ -39,28 +39,6 @@ uint64_t axon_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-int axon_status_error(uint32_t status)
-{
-	switch (status) {
-	case AXON_STATUS_OK:
-		return 0;
-	case AXON_STATUS_FAULT_UNMAPPED ... AXON_STATUS_FAULT_ADDRESS:
-		return -EFAULT;
-	case AXON_STATUS_BAD_PROGRAM ... AXON_STATUS_BAD_PC:
-	case AXON_STATUS_BAD_COMMAND:
-		return -EINVAL;
-	case AXON_STATUS_DEADLOCK:
-		return -EDEADLK;
-	case AXON_STATUS_KILLED:
-	case AXON_STATUS_QUEUE_GONE:
-		return -ECANCELED;
-	case AXON_STATUS_CARD_RESET:
-		return -ECONNRESET;
-	default:
-		return -EIO;
-	}
-}
-
 AXON_API const char *axon_status_str(uint32_t status)
 {
 	switch (status) {

@@ -122,8 +122,6 @@ void axon_device_put(struct axon_device *dev);
 void axon_log(axon_log_fn log, void *opaque, enum axon_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 uint64_t axon_now_ns(void);
-/* The error of a job that ended with an &enum axon_status: 0 or negative errno. */
-int axon_status_error(uint32_t status);
 
 #define axon_dev_log(dev, level, ...) axon_log((dev)->log, (dev)->log_opaque, level, __VA_ARGS__)
 

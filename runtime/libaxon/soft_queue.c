@@ -340,7 +340,7 @@ static void context_fail(struct soft_card *card, struct soft_queue *q, uint64_t 
 			 uint32_t status)
 {
 	struct soft_ctx *ctx = to_ctx(q->base.ctx);
-	int error = q->timed_out ? -ETIME : axon_status_error(status);
+	int error = q->timed_out ? -ETIME : axon_status_errno(status);
 	struct soft_queue *other;
 
 	if (!q->timed_out)

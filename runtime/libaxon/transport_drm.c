@@ -658,7 +658,7 @@ static int failed_job(struct node_queue *queue, uint64_t seqno,
 		if (seqno == ctx->seqno && (ctx->state & DRM_AXON_CTX_TIMEDOUT))
 			return -ETIME;
 		if (seqno == ctx->seqno)
-			return axon_status_error(ctx->status);
+			return axon_status_errno(ctx->status);
 	} else if (seqno <= atomic_load(&queue->good)) {
 		return 0;
 	}
