@@ -8,6 +8,13 @@
 #include "internal.h"
 
 #define TILE_ALIGN	64u
+/*
+ * Tiles of up to SMALL bytes take turns in the first SMALL_TURN bytes of PSUM: enough that a
+ * product need not wait for the reader of the last one, and few enough to stay in the caches of a
+ * host that emulates the card.
+ */
+#define SMALL		(AXON_PSUM_BANK_BYTES / 4)
+#define SMALL_TURN	(2 * AXON_PSUM_BANK_BYTES)
 
 static uint32_t space_bytes(unsigned int space)
 {
@@ -90,7 +97,8 @@ static bool tile_place(struct axc_program *p, struct axc_tile *t)
 		return false;
 	}
 	if (t->space == AXON_SPACE_PSUM)
-		p->psum_next = (t->offset + t->bytes) % AXON_PSUM_PART_BYTES;
+		p->psum_next = (t->offset + t->bytes) %
+			       (t->bytes <= SMALL ? SMALL_TURN : AXON_PSUM_PART_BYTES);
 	return true;
 }
 

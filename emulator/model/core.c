@@ -475,10 +475,16 @@ static enum axon_status fetch(struct axon_core *c, struct axon_seq *s, uint64_t 
 	if (st != AXON_STATUS_OK)
 		return st;
 	/* One copy: the user may write to his code while it is being checked. */
-	if (s->win.len - (va - s->win.va) >= sizeof(s->inst))
-		memcpy(&s->inst, s->win.ptr + (va - s->win.va), sizeof(s->inst));
-	else
+	if (s->win.len - (va - s->win.va) >= sizeof(s->inst)) {
+		const uint8_t *code = s->win.ptr + (va - s->win.va);
+
+		memcpy(&s->inst, code, sizeof(s->inst));
+		/* Other engines come in between: time to bring the next one. */
+		__builtin_prefetch(code + sizeof(s->inst));
+		__builtin_prefetch(code + sizeof(s->inst) + 64);
+	} else {
 		st = axon_mmu_read(c->card, c->launch.asid, va, &s->inst, sizeof(s->inst), addr);
+	}
 	if (st != AXON_STATUS_OK)
 		return st;
 	if (!header_ok(&s->inst))

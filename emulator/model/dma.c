@@ -271,6 +271,9 @@ static uint64_t fit(const struct axon_window *w, const struct axon_dma_end *e, u
 		return 0;
 	if (!step)
 		return n;
+	/* Mostly all of them do. n is below 2^32, a step below 2^31. */
+	if (step > 0 && (n - 1) * (uint64_t)step <= w->len - off - e->esz)
+		return n;
 	k = step > 0 ? (w->len - off - e->esz) / (uint64_t)step : off / (uint64_t)-step;
 	return k < n ? k + 1 : n;
 }
@@ -363,6 +366,47 @@ static enum axon_status run(struct axon_core *c, struct axon_dma_job *j, uint64_
 	return AXON_STATUS_OK;
 }
 
+/* Host address of the @len bytes from @at on, if no new window is needed for them. */
+static uint8_t *shown(const struct axon_dma_end *e, uint64_t at, uint64_t len)
+{
+	uint64_t off = at - e->win.va;
+
+	if (!e->mem)
+		return (uint8_t *)(uintptr_t)at;
+	return off < e->win.len && e->win.len - off >= len ? e->win.ptr + off : NULL;
+}
+
+/*
+ * Short runs of neighbours, one after the other along the axis around them, as run() and advance()
+ * would move them; the last is left to these. @src, @dst: the first, then the next one.
+ */
+static void short_runs(struct axon_dma_job *j, uint64_t *src, uint64_t *dst, uint64_t *budget)
+{
+	unsigned int in = j->axes - 1, axis = in - 1;
+	uint64_t len = j->count[in] * j->dst.esz;
+
+	while (*budget > len + 64 && j->pos[axis] + 1 < j->count[axis]) {
+		const uint8_t *ps = shown(&j->src, *src, len);
+		uint8_t *pd = shown(&j->dst, *dst, len);
+
+		if (!ps || !pd)
+			return;
+		memmove(pd, ps, len);
+		*src += (uint64_t)j->src.step[axis];
+		*dst += (uint64_t)j->dst.step[axis];
+		j->pos[axis]++;
+		*budget -= len + 64;
+	}
+}
+
+static bool has_short_runs(const struct axon_dma_job *j)
+{
+	unsigned int in = j->axes - 1;
+
+	return in && j->mode == AXON_DMA_MOVE && !(j->flags & ROWS) && !j->pos[in] &&
+	       j->src.step[in] == j->src.esz && j->dst.step[in] == j->dst.esz;
+}
+
 /* The index of row pos[0]: read once. *@skip: it is out of bounds and may be. */
 static enum axon_status row_index(struct axon_core *c, struct axon_dma_job *j, bool *skip,
 				  uint64_t *addr)
@@ -433,6 +477,8 @@ enum axon_status axon_dma_work(struct axon_core *c, struct axon_dma_job *j, uint
 				dst += row_pos(j, AXON_DMA_F_SCATTER, a) *
 					(uint64_t)j->dst.step[a];
 			}
+			if (has_short_runs(j))
+				short_runs(j, &src, &dst, &budget);
 			st = run(c, j, src, dst, &budget, addr);
 			if (st != AXON_STATUS_OK)
 				return st;

@@ -608,32 +608,46 @@ mv_block(const int dtype, const int vecs, const int cols, const struct axon_mv *
 			v_store(c + j * mv->ldc + v * W, v_canon(acc[v][j]));
 }
 
+_Static_assert(MV_VECS == 4, "mv_width() knows blocks of 1 to 8 vectors");
+
+#define MV_WIDTH(vecs)									\
+	case vecs:									\
+		mv_block(dtype, vecs, cols, mv, m, n, width % W);			\
+		break
+
+/* All of @width rows in one block: each vector is a chain of fma, and one chain alone waits. */
+static inline __attribute__((always_inline)) void
+mv_width(const int dtype, const int cols, const struct axon_mv *mv, uint32_t m, uint32_t n,
+	 uint32_t width)
+{
+	switch ((width + W - 1) / W) {
+	MV_WIDTH(1);
+	MV_WIDTH(2);
+	MV_WIDTH(3);
+	MV_WIDTH(4);
+	}
+	if (cols > 1)
+		return;
+	switch ((width + W - 1) / W) {
+	MV_WIDTH(5);
+	MV_WIDTH(6);
+	MV_WIDTH(7);
+	MV_WIDTH(8);
+	}
+}
+
 static inline __attribute__((always_inline)) void
 mv_dtype(const int dtype, const struct axon_mv *mv)
 {
-	for (uint32_t m = 0; m < mv->m;) {
-		uint32_t left = mv->m - m, n = 0;
+	const uint32_t most = (mv->n < MV_COLS ? 2 : 1) * MV_VECS * W;
 
-		if (left >= 2 * MV_VECS * W && mv->n < MV_COLS) {
-			/* Few chains of fma: as many rows as there are registers. */
-			for (; n < mv->n; n++)
-				mv_block(dtype, 2 * MV_VECS, 1, mv, m, n, 0);
-			m += 2 * MV_VECS * W;
-		} else if (left >= MV_VECS * W) {
-			for (; n + MV_COLS <= mv->n; n += MV_COLS)
-				mv_block(dtype, MV_VECS, MV_COLS, mv, m, n, 0);
-			for (; n < mv->n; n++)
-				mv_block(dtype, MV_VECS, 1, mv, m, n, 0);
-			m += MV_VECS * W;
-		} else {
-			uint32_t tail = left < W ? left : 0;
+	for (uint32_t m = 0; m < mv->m; m += most) {
+		uint32_t width = mv->m - m < most ? mv->m - m : most, n = 0;
 
-			for (; n + MV_COLS <= mv->n; n += MV_COLS)
-				mv_block(dtype, 1, MV_COLS, mv, m, n, tail);
-			for (; n < mv->n; n++)
-				mv_block(dtype, 1, 1, mv, m, n, tail);
-			m += W;
-		}
+		for (; n + MV_COLS <= mv->n; n += MV_COLS)
+			mv_width(dtype, MV_COLS, mv, m, n, width);
+		for (; n < mv->n; n++)
+			mv_width(dtype, 1, mv, m, n, width);
 	}
 }
 
