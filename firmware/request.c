@@ -105,17 +105,25 @@ static void do_queue_destroy(const void *data, struct reply *reply)
 	reply->status = status_of(periph_read(AXON_P_Q_RESULT));
 }
 
-static void do_core_reset(const void *data, struct reply *reply)
+static void kill_launch(const struct axon_mbox_core *core, uint32_t cmd, struct reply *reply)
 {
-	const struct axon_mbox_core *core = data;
-
 	periph_write(AXON_P_CORE_ID, core->core);
 	periph_write(AXON_P_CORE_MATCH, core->queue);
-	periph_write(AXON_P_CORE_CMD, AXON_P_CORE_KILL);
+	periph_write(AXON_P_CORE_CMD, cmd);
 	reply->status = status_of(periph_read(AXON_P_CORE_RESULT));
 	if (reply->status == AXON_MBOX_OK)
 		log_line("core %u: launch of queue %u killed", (unsigned int)core->core,
 			 (unsigned int)core->queue);
+}
+
+static void do_core_reset(const void *data, struct reply *reply)
+{
+	kill_launch(data, AXON_P_CORE_KILL, reply);
+}
+
+static void do_gang_reset(const void *data, struct reply *reply)
+{
+	kill_launch(data, AXON_P_CORE_KILL_WAITER, reply);
 }
 
 static void do_set_telemetry(const void *data, struct reply *reply)
@@ -138,6 +146,7 @@ static const struct {
 	[AXON_MBOX_QUEUE_DESTROY] = { do_queue_destroy, sizeof(struct axon_mbox_queue_id) },
 	[AXON_MBOX_CORE_RESET] = { do_core_reset, sizeof(struct axon_mbox_core) },
 	[AXON_MBOX_SET_TELEMETRY] = { do_set_telemetry, sizeof(struct axon_mbox_set_telemetry) },
+	[AXON_MBOX_GANG_RESET] = { do_gang_reset, sizeof(struct axon_mbox_core) },
 };
 
 #define NUM_TYPES	(sizeof(types) / sizeof(types[0]))

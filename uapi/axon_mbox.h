@@ -50,6 +50,9 @@ enum axon_mbox_type {
 					 * waits for its gang
 					 */
 	AXON_MBOX_SET_TELEMETRY = 8,	/* struct axon_mbox_set_telemetry */
+	AXON_MBOX_GANG_RESET = 9,	/* struct axon_mbox_core; only if that queue's launch waits
+					 * for others to join its gang
+					 */
 };
 
 enum axon_mbox_status {
@@ -59,7 +62,7 @@ enum axon_mbox_status {
 	AXON_MBOX_BAD_ID = 3,		/* the card can have no such address space, queue or core */
 	AXON_MBOX_BAD_PARAM = 4,
 	AXON_MBOX_BUSY = 5,		/* in use; free what uses it first */
-	AXON_MBOX_NOT_FOUND = 6,	/* not in use; CORE_RESET: that queue does not run there */
+	AXON_MBOX_NOT_FOUND = 6,	/* not in use; CORE_RESET, GANG_RESET: nothing to be killed */
 };
 
 /**
@@ -120,9 +123,9 @@ struct axon_mbox_queue_id {
 AXON_ASSERT_SIZE(struct axon_mbox_queue_id, 8);
 
 /**
- * struct axon_mbox_core - end what runs on a core
+ * struct axon_mbox_core - end what runs on a core, or waits for its gang
  * @core: the core
- * @queue: the queue whose launch is to be killed; nothing happens (NOT_FOUND) if another runs
+ * @queue: the queue whose launch is to be killed; nothing happens (NOT_FOUND) to any other
  */
 struct axon_mbox_core {
 	__u32 core;
