@@ -136,6 +136,7 @@ void axon_ctx_fault_record(struct axon_ctx *ctx, struct axon_queue *q, const str
 		fail->sem_value = f->sem_value;
 		fail->sem_wanted = f->sem_wanted;
 		fail->fault_addr = f->addr;
+		fail->peer = f->peer;
 		ctx->has_fault = true;
 		wake_up_all(&ctx->fault_wait);
 		drm_dbg_driver(&ctx->axdev->drm,

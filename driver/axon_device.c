@@ -13,7 +13,9 @@
 #include "axon_device.h"
 #include "axon_fw_drv.h"
 #include "axon_gem.h"
+#include "axon_link.h"
 #include "axon_mbox_drv.h"
+#include "axon_prime.h"
 #include "axon_queue.h"
 #include "axon_sched.h"
 
@@ -129,6 +131,37 @@ static int kas_start(struct axon_device *axdev)
 	return ret;
 }
 
+/* ---- silence ---- */
+
+#ifdef CONFIG_LOCKDEP
+static struct lockdep_map silent_map = STATIC_LOCKDEP_MAP_INIT("axon_device.silent", &silent_map);
+#endif
+
+/**
+ * axon_device_wait_silent() - wait until a card that is leaving no longer touches any memory
+ * @axdev: a card for which drm_dev_enter() failed
+ *
+ * Not inside drm_dev_enter(), of this card or another: the card waits for whoever is inside.
+ */
+void axon_device_wait_silent(struct axon_device *axdev)
+{
+	lock_map_acquire(&silent_map);
+	lock_map_release(&silent_map);
+	wait_for_completion(&axdev->silent);
+}
+
+/* Nothing in here may wait for another card. On return nobody is inside drm_dev_enter(). */
+static void device_silence(struct axon_device *axdev)
+{
+	lock_map_acquire(&silent_map);
+	/* CPU mappings are gone then, too */
+	drm_dev_unplug(&axdev->drm);
+	axon_mbox_stop(axdev);
+	axon_reset_stop_dma(axdev);
+	lock_map_release(&silent_map);
+	complete_all(&axdev->silent);
+}
+
 /* ---- probe ---- */
 
 static int read_identity(struct axon_device *axdev)
@@ -214,8 +247,11 @@ int axon_device_init(struct axon_device *axdev)
 	spin_lock_init(&axdev->hwq_lock);
 	spin_lock_init(&axdev->queues_lock);
 	spin_lock_init(&axdev->bos_lock);
+	spin_lock_init(&axdev->imports_lock);
 	INIT_LIST_HEAD(&axdev->queues);
 	INIT_LIST_HEAD(&axdev->mapped_bos);
+	INIT_LIST_HEAD(&axdev->imports);
+	init_completion(&axdev->silent);
 	init_completion(&axdev->gone);
 	for (i = 0; i < AXON_MAX_CORES; i++)
 		atomic64_set(&axdev->cores[i].last_end, 0);
@@ -229,6 +265,8 @@ int axon_device_init(struct axon_device *axdev)
 		ret = axon_sched_init(axdev);
 	if (!ret)
 		ret = read_identity(axdev);
+	if (!ret)
+		ret = axon_link_init(axdev);
 	if (!ret)
 		ret = init_hbm(axdev);
 	return ret;
@@ -249,6 +287,7 @@ int axon_device_start(struct axon_device *axdev)
 	if (ret)
 		return ret;
 	pci_set_master(axdev->pdev);
+	axon_link_start(axdev);
 	ret = axon_irq_init(axdev);
 	if (ret)
 		return ret;
@@ -259,7 +298,8 @@ int axon_device_start(struct axon_device *axdev)
 		axon_mbox_stop(axdev);
 		axon_reset_stop_dma(axdev);
 		axon_irq_fini(axdev);
-		cancel_work_sync(&axdev->wedge_work);
+		axon_link_stop(axdev);
+		axon_reset_fini(axdev);
 	}
 	return ret;
 }
@@ -270,15 +310,15 @@ int axon_device_start(struct axon_device *axdev)
  */
 void axon_device_unplug(struct axon_device *axdev)
 {
-	/* on return nobody is inside drm_dev_enter() and CPU mappings are gone */
-	drm_dev_unplug(&axdev->drm);
-	axon_mbox_stop(axdev);
-	axon_reset_stop_dma(axdev);
+	device_silence(axdev);
 	axon_irq_fini(axdev);
-	cancel_work_sync(&axdev->wedge_work);
+	axon_link_stop(axdev);
+	axon_reset_fini(axdev);
 	axon_queue_fail_all(axdev, -ENODEV, true);
 	axon_bo_unmap_all(axdev);
 	/* timeouts and kills that began before find the device gone */
 	flush_workqueue(axdev->reset_wq);
 	complete_all(&axdev->gone);
+	/* who waited was told; now other cards let go of the memory */
+	axon_prime_cut(axdev, true);
 }

@@ -7,8 +7,8 @@
  *
  *	axon_file.lock		handles of one file: creation against close
  *	axon_queue.submit_lock	order of one queue's jobs
- *	axon_vm.lock		one address space's mappings
- *	dma_resv of one buffer	its pages, its list of mappings
+ *	axon_vm.lock		one address space's mappings, of whichever card; never two at once
+ *	dma_resv of one buffer	its pages, its list of mappings; an import shares its exporter's
  *	axon_hbm.lock		HBM allocator
  *	axon_queue.sched_lock	who stops a queue's scheduler
  *	axon_ctx.lock		queues of a context
@@ -19,6 +19,10 @@
  *	axon_queue.lock		(irq) ring indices, jobs in flight
  *	axon_device.hwq_lock, axon_ctx.fault_lock	(irq)
  *
+ * Leaves, with nothing but each other's absence below them: axon_device.queues_lock, bos_lock,
+ * imports_lock. The core's drm_file.prime.lock and drm_device.object_name_lock are held around
+ * imports and are outside of all these but axon_file.lock.
+ *
  * Work that ends fences (interrupts, timeouts, kills) takes axon_queue.sched_lock and what stands
  * below it, but axon_kas.lock; so nothing may be allocated with GFP_KERNEL while one of these is
  * held.
@@ -26,6 +30,10 @@
  * axon_file.lock is never taken inside drm_dev_enter(), and no queue is destroyed under it: that
  * may wait for the end of an unplug, which waits for everybody inside. All other locks may be
  * taken on either side.
+ *
+ * Cards meet where one has the other's memory mapped: axon_prime.c has the rules. A card that
+ * leaves takes locks of others when it is silent; axon_device_wait_silent() tells lockdep who waits
+ * for that.
  *
  * Every way in from user space is inside drm_dev_enter()/drm_dev_exit(). After drm_dev_unplug()
  * no BAR is touched any more; objects that open files still hold are plain memory then.
@@ -127,6 +135,22 @@ struct axon_core {
 };
 
 /**
+ * struct axon_fabric - the cards this one can reach
+ * @uid: equal on all cards of a fabric; 0: none
+ * @id: this card's place, or AXON_NO_PEER
+ * @cards: places
+ * @told: state of each peer that was told last; @work only
+ * @work: tells what changed
+ */
+struct axon_fabric {
+	u64 uid;
+	u32 id;
+	u32 cards;
+	u32 told[AXON_MAX_PEERS];
+	struct work_struct work;
+};
+
+/**
  * struct axon_device - a card
  * @drm: base
  * @pdev: PCI function
@@ -147,6 +171,7 @@ struct axon_core {
  * @fw_version_str: for people
  * @state: an &enum drm_axon_dev_state; changed by cmpxchg in axon_reset.c only
  * @reset_count: card resets since probe
+ * @fabric: other cards
  * @hbm: memory manager
  * @mbox: mailbox
  * @kas: kernel's address space
@@ -160,10 +185,15 @@ struct axon_core {
  * @queues: all queues with hardware, by &axon_queue.dev_link
  * @bos_lock: guards @mapped_bos; a leaf lock
  * @mapped_bos: host buffers with a DMA mapping, undone at unplug
+ * @imports_lock: guards @imports; a leaf lock
+ * @imports: buffers of siblings that are this card's HBM, by &axon_bo.import_link
  * @sched_pool: schedulers, which outlive the device (axon_sched.c)
  * @submit_wq: where schedulers run jobs
  * @reset_wq: ordered: timeouts, kills and resets, one at a time
  * @wedge_work: carries out axon_device_wedge()
+ * @cut_work: ends siblings' mappings of the memory of a card that was given up
+ * @at_rest: the card was reset for good and does not touch any memory
+ * @silent: the driver leaves the device, which does not touch any memory any more
  * @gone: the driver has left the device: no DMA, no rings
  * @telemetry_lock: one reader of the sensors at a time
  */
@@ -189,6 +219,7 @@ struct axon_device {
 	atomic_t state;
 	atomic_t reset_count;
 
+	struct axon_fabric fabric;
 	struct axon_hbm hbm;
 	struct axon_mbox_state mbox;
 	struct axon_kas kas;
@@ -203,11 +234,16 @@ struct axon_device {
 	struct list_head queues;
 	spinlock_t bos_lock;	/* guards @mapped_bos */
 	struct list_head mapped_bos;
+	spinlock_t imports_lock;	/* guards @imports */
+	struct list_head imports;
 
 	struct axon_sched_pool *sched_pool;
 	struct workqueue_struct *submit_wq;
 	struct workqueue_struct *reset_wq;
 	struct work_struct wedge_work;
+	struct work_struct cut_work;
+	bool at_rest;
+	struct completion silent;
 	struct completion gone;
 	struct mutex telemetry_lock;	/* one reader of the sensors at a time */
 };
@@ -258,6 +294,7 @@ static inline bool axon_device_wedged(struct axon_device *axdev)
 int axon_device_init(struct axon_device *axdev);
 int axon_device_start(struct axon_device *axdev);
 void axon_device_unplug(struct axon_device *axdev);
+void axon_device_wait_silent(struct axon_device *axdev);
 int axon_kas_map(struct axon_device *axdev, u64 va, dma_addr_t addr, u64 size);
 void axon_kas_unmap(struct axon_device *axdev, u64 va, u64 size);
 extern const struct axon_pt_ops axon_device_pt_ops;
@@ -272,6 +309,7 @@ int axon_reset_card(struct axon_device *axdev);
 void axon_reset_stop_dma(struct axon_device *axdev);
 void axon_device_wedge(struct axon_device *axdev, const char *why);
 void axon_reset_init(struct axon_device *axdev);
+void axon_reset_fini(struct axon_device *axdev);
 
 /* the interfaces of the operator */
 int axon_hwmon_init(struct axon_device *axdev);

@@ -22,6 +22,7 @@
 #include "axon_device.h"
 #include "axon_drv.h"
 #include "axon_gem.h"
+#include "axon_prime.h"
 #include "axon_queue.h"
 #include "axon_sched.h"
 #include "axon_submit.h"
@@ -149,7 +150,8 @@ const struct drm_driver axon_drm_driver = {
 	.num_ioctls = ARRAY_SIZE(axon_ioctls),
 	.fops = &axon_fops,
 	.gem_create_object = axon_gem_create_object,
-	.gem_prime_import = axon_gem_prime_import,
+	.gem_prime_import = axon_prime_import,
+	.prime_handle_to_fd = axon_prime_handle_to_fd,
 	.show_fdinfo = axon_show_fdinfo,
 	.name = AXON_DRIVER_NAME,
 	.desc = "Axon accelerator",

@@ -17,7 +17,7 @@ struct region_stats {
 	u64 resident;
 };
 
-static void count_objects(struct drm_file *filp, struct region_stats stats[2])
+static void count_objects(struct drm_file *filp, struct region_stats stats[3])
 {
 	struct drm_gem_object *obj;
 	int id;
@@ -49,7 +49,7 @@ static void show_region(struct drm_printer *p, const char *name, const struct re
  */
 void axon_show_fdinfo(struct drm_printer *p, struct drm_file *filp)
 {
-	struct region_stats stats[2] = {};
+	struct region_stats stats[3] = {};
 	struct axon_file *file = filp->driver_priv;
 	struct axon_device *axdev = file->axdev;
 	u32 i;
@@ -64,4 +64,6 @@ void axon_show_fdinfo(struct drm_printer *p, struct drm_file *filp)
 	count_objects(filp, stats);
 	show_region(p, "host", &stats[DRM_AXON_REGION_HOST]);
 	show_region(p, "hbm", &stats[DRM_AXON_REGION_HBM]);
+	/* memory of siblings: it is in "hbm" of whoever exported it, as shared */
+	show_region(p, "link", &stats[DRM_AXON_REGION_LINK]);
 }

@@ -7,20 +7,18 @@
  * anybody sees it. CPU mappings of HBM are made by faults; after an unplug the fault handler
  * shows a zero page of the buffer's own instead, so that no process dies of it.
  *
- * Exporting to other drivers is a later matter: there is no get_sg_table, so the core refuses
- * attachments; a dma-buf can be passed to another process and imported into the same card.
+ * What a dma-buf does with them is in axon_prime.c.
  */
-#include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
-#include <drm/drm_prime.h>
 
 #include "axon_device.h"
 #include "axon_drv.h"
 #include "axon_gem.h"
+#include "axon_prime.h"
 #include "axon_vm.h"
 
 /* Pages mapped by one CPU fault, aligned. */
@@ -45,11 +43,13 @@ void axon_bo_cursor_init(struct axon_bo_cursor *c, struct axon_bo *bo, u64 offse
 
 static bool cursor_raw(struct axon_bo_cursor *c, u64 *addr, u64 *size)
 {
-	if (c->bo->region == DRM_AXON_REGION_HBM) {
-		if (c->index == c->bo->hbm.num)
+	const struct axon_hbm_mem *hbm = c->bo->peer ? &c->bo->peer->hbm : &c->bo->hbm;
+
+	if (c->bo->region != DRM_AXON_REGION_HOST) {
+		if (c->index == hbm->num)
 			return false;
-		*addr = c->bo->hbm.extent[c->index].addr;
-		*size = c->bo->hbm.extent[c->index].size;
+		*addr = hbm->extent[c->index].addr;
+		*size = hbm->extent[c->index].size;
 		c->index++;
 		return true;
 	}
@@ -65,7 +65,7 @@ static bool cursor_raw(struct axon_bo_cursor *c, u64 *addr, u64 *size)
 /**
  * axon_bo_cursor_next() - the next piece
  * @c: the cursor
- * @addr: its address: bus address, or offset in HBM
+ * @addr: its address: bus address, or offset in the card's or the peer's HBM
  * @size: its bytes
  *
  * Return: false at the end of the buffer.
@@ -86,7 +86,7 @@ bool axon_bo_cursor_next(struct axon_bo_cursor *c, u64 *addr, u64 *size)
 
 /**
  * axon_bo_map_dma() - make a host buffer reachable for the card
- * @bo: the buffer; for HBM there is nothing to do
+ * @bo: the buffer; for HBM, its own or a sibling's, there is nothing to do
  *
  * Inside drm_dev_enter(). Return: 0 or a negative errno.
  */
@@ -95,9 +95,9 @@ int axon_bo_map_dma(struct axon_bo *bo)
 	struct axon_device *axdev = to_axon_device(bo->base.base.dev);
 	struct sg_table *sgt;
 
-	if (bo->region == DRM_AXON_REGION_HBM)
+	if (bo->region != DRM_AXON_REGION_HOST)
 		return 0;
-	sgt = drm_gem_shmem_get_pages_sgt(&bo->base);
+	sgt = bo->peer ? axon_prime_map_dma(bo) : drm_gem_shmem_get_pages_sgt(&bo->base);
 	if (IS_ERR(sgt))
 		return PTR_ERR(sgt);
 	spin_lock(&axdev->bos_lock);
@@ -107,8 +107,11 @@ int axon_bo_map_dma(struct axon_bo *bo)
 	return 0;
 }
 
-/* The device is still bound, but nothing uses the mapping any more. */
-static void bo_unmap_dma(struct axon_bo *bo)
+/**
+ * axon_bo_unmap_dma() - undo a host buffer's DMA mapping
+ * @bo: the buffer; the device is still bound, but nothing uses the mapping any more
+ */
+void axon_bo_unmap_dma(struct axon_bo *bo)
 {
 	struct drm_gem_object *obj = &bo->base.base;
 	struct sg_table *sgt;
@@ -148,14 +151,18 @@ void axon_bo_unmap_all(struct axon_device *axdev)
 			return;
 		if (!live)
 			continue;
-		bo_unmap_dma(bo);
+		axon_bo_unmap_dma(bo);
 		drm_gem_object_put(&bo->base.base);
 	}
 }
 
 /* ---- object functions ---- */
 
-static void bo_free_common(struct axon_bo *bo)
+/**
+ * axon_bo_fini() - what buffers of all kinds do first when they are freed
+ * @bo: the buffer
+ */
+void axon_bo_fini(struct axon_bo *bo)
 {
 	struct axon_device *axdev = to_axon_device(bo->base.base.dev);
 
@@ -172,7 +179,7 @@ static void bo_free_host(struct drm_gem_object *obj)
 	struct axon_bo *bo = to_axon_bo(obj);
 	struct drm_gem_object *owner = bo->owner;
 
-	bo_free_common(bo);
+	axon_bo_fini(bo);
 	drm_gem_shmem_free(&bo->base);
 	if (owner)
 		drm_gem_object_put(owner);
@@ -183,7 +190,7 @@ static void bo_free_hbm(struct drm_gem_object *obj)
 	struct axon_bo *bo = to_axon_bo(obj);
 	struct drm_gem_object *owner = bo->owner;
 
-	bo_free_common(bo);
+	axon_bo_fini(bo);
 	drm_gem_free_mmap_offset(obj);
 	axon_hbm_free(&to_axon_device(obj->dev)->hbm, &bo->hbm);
 	drm_gem_object_release(obj);
@@ -213,14 +220,6 @@ static enum drm_gem_object_status bo_status(struct drm_gem_object *obj)
 	struct axon_bo *bo = to_axon_bo(obj);
 
 	return bo->region == DRM_AXON_REGION_HBM || bo->base.pages ? DRM_GEM_OBJECT_RESIDENT : 0;
-}
-
-static struct dma_buf *bo_export(struct drm_gem_object *obj, int flags)
-{
-	/* a private buffer shares its VM's reservation, which others must not wait for */
-	if (to_axon_bo(obj)->owner)
-		return ERR_PTR(-EPERM);
-	return drm_gem_prime_export(obj, flags);
 }
 
 static int bo_mmap_host(struct drm_gem_object *obj, struct vm_area_struct *vma)
@@ -315,7 +314,7 @@ static int bo_mmap_hbm(struct drm_gem_object *obj, struct vm_area_struct *vma)
 static const struct drm_gem_object_funcs bo_host_funcs = {
 	.free = bo_free_host,
 	.print_info = bo_print_info,
-	.export = bo_export,
+	.export = axon_prime_export,
 	.mmap = bo_mmap_host,
 	.status = bo_status,
 	.vm_ops = &drm_gem_shmem_vm_ops,
@@ -324,7 +323,7 @@ static const struct drm_gem_object_funcs bo_host_funcs = {
 static const struct drm_gem_object_funcs bo_hbm_funcs = {
 	.free = bo_free_hbm,
 	.print_info = bo_print_info,
-	.export = bo_export,
+	.export = axon_prime_export,
 	.mmap = bo_mmap_hbm,
 	.status = bo_status,
 	.vm_ops = &bo_hbm_vm_ops,
@@ -346,21 +345,6 @@ struct drm_gem_object *axon_gem_create_object(struct drm_device *drm, size_t siz
 	INIT_LIST_HEAD(&bo->mapped_link);
 	bo->base.base.funcs = &bo_host_funcs;
 	return &bo->base.base;
-}
-
-/**
- * axon_gem_prime_import() - take in a dma-buf of this card
- * @drm: the card
- * @dma_buf: somebody's
- *
- * Return: the object, or -EOPNOTSUPP for memory of another driver or card.
- */
-struct drm_gem_object *axon_gem_prime_import(struct drm_device *drm, struct dma_buf *dma_buf)
-{
-	struct drm_gem_object *obj = drm_gem_prime_import(drm, dma_buf);
-
-	/* without an import function for scatter tables the core says EINVAL */
-	return obj == ERR_PTR(-EINVAL) ? ERR_PTR(-EOPNOTSUPP) : obj;
 }
 
 /* ---- creation ---- */
@@ -512,6 +496,7 @@ int axon_bo_info_ioctl(struct drm_device *drm, void *data, struct drm_file *filp
 		args->region = to_axon_bo(obj)->region;
 		args->size = obj->size;
 		args->flags = to_axon_bo(obj)->flags;
+		args->peer = to_axon_bo(obj)->peer_id;
 		drm_gem_object_put(obj);
 	}
 	drm_dev_exit(idx);

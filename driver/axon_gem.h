@@ -23,6 +23,14 @@ struct drm_file;
  * @hbm: memory of an HBM buffer
  * @mapped_link: host buffer with a DMA mapping: in &axon_device.mapped_bos, under its lock
  * @dummy: what a CPU mapping of HBM shows after the card is gone; set once
+ *
+ * Of an imported buffer (axon_prime.c) only:
+ * @dma_buf: keeps @peer and its card's memory structures
+ * @peer: the sibling card's buffer; its reservation object is this buffer's too
+ * @peer_id: LINK: place of that card in the fabric
+ * @import_link: LINK: in &axon_device.imports of that card, under its lock
+ * @cut: LINK: the card is gone or given up: no new mappings; under the reservation
+ * @pinned: HOST: the pages of @peer are held; under the reservation
  */
 struct axon_bo {
 	struct drm_gem_shmem_object base;
@@ -32,6 +40,13 @@ struct axon_bo {
 	struct axon_hbm_mem hbm;
 	struct list_head mapped_link;
 	struct page *dummy;
+
+	struct dma_buf *dma_buf;
+	struct axon_bo *peer;
+	u32 peer_id;
+	struct list_head import_link;
+	bool cut;
+	bool pinned;
 };
 
 #define to_axon_bo(obj)	container_of_const(obj, struct axon_bo, base.base)
@@ -55,10 +70,11 @@ struct axon_bo_cursor {
 void axon_bo_cursor_init(struct axon_bo_cursor *c, struct axon_bo *bo, u64 offset);
 bool axon_bo_cursor_next(struct axon_bo_cursor *c, u64 *addr, u64 *size);
 int axon_bo_map_dma(struct axon_bo *bo);
+void axon_bo_unmap_dma(struct axon_bo *bo);
 void axon_bo_unmap_all(struct axon_device *axdev);
+void axon_bo_fini(struct axon_bo *bo);
 
 struct drm_gem_object *axon_gem_create_object(struct drm_device *drm, size_t size);
-struct drm_gem_object *axon_gem_prime_import(struct drm_device *drm, struct dma_buf *dma_buf);
 int axon_bo_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int axon_bo_mmap_offset_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int axon_bo_info_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

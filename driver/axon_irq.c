@@ -7,6 +7,7 @@
 #include <linux/interrupt.h>
 
 #include "axon_device.h"
+#include "axon_link.h"
 #include "axon_mbox_drv.h"
 #include "axon_queue.h"
 
@@ -24,6 +25,8 @@ static irqreturn_t irq_firmware(int irq, void *data)
 		axon_mbox_irq_events(axdev);
 	if (status & AXON_INT_MBOX_RESPONSE)
 		axon_mbox_irq_response(axdev);
+	if (status & AXON_INT_LINK)
+		axon_link_irq(axdev);
 	if (status & AXON_INT_FW_DEAD)
 		axon_device_wedge(axdev, "the firmware died");
 	return IRQ_HANDLED;

@@ -234,6 +234,21 @@ int axon_mbox_core_reset(struct axon_device *axdev, u32 core, u32 hwid)
 }
 
 /**
+ * axon_mbox_gang_reset() - kill the launch of a queue if it waits for others to join its gang
+ * @axdev: the card
+ * @core: its core
+ * @hwid: the queue
+ *
+ * Return: 0; -ENOENT: it does not wait for them; or another negative errno.
+ */
+int axon_mbox_gang_reset(struct axon_device *axdev, u32 core, u32 hwid)
+{
+	struct axon_mbox_core c = { .core = core, .queue = hwid };
+
+	return mbox_call(axdev, AXON_MBOX_GANG_RESET, &c, sizeof(c), NULL, 0);
+}
+
+/**
  * axon_mbox_telemetry() - take the sensors as last published
  * @axdev: the card; inside drm_dev_enter()
  * @t: result

@@ -24,6 +24,7 @@ int axon_mbox_as_invalidate(struct axon_device *axdev, u32 asid);
 int axon_mbox_queue_create(struct axon_device *axdev, const struct axon_mbox_queue *queue);
 int axon_mbox_queue_destroy(struct axon_device *axdev, u32 hwid);
 int axon_mbox_core_reset(struct axon_device *axdev, u32 core, u32 hwid);
+int axon_mbox_gang_reset(struct axon_device *axdev, u32 core, u32 hwid);
 int axon_mbox_telemetry(struct axon_device *axdev, struct axon_telemetry *t);
 void axon_mbox_show_log(struct axon_device *axdev, struct seq_file *m);
 

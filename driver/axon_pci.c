@@ -2,8 +2,9 @@
 /*
  * axon_pci.c - the PCI function: finding it, its BARs, leaving it.
  *
- * Error recovery (AER, FLR) and power management hang here later: the driver sets no err_handler
- * and no pm operations, and the PCI core then does its default.
+ * A function reset that somebody asks the PCI core for (sysfs "reset") gives the card up, and
+ * tells its users so at once. Recovery from bus errors (AER) and power management hang here later:
+ * the PCI core does its default.
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
@@ -89,6 +90,20 @@ static void axon_pci_shutdown(struct pci_dev *pdev)
 	axon_device_unplug(pci_get_drvdata(pdev));
 }
 
+/* What the driver knows of the card is void after an FLR, so it ends before; it is bound anew. */
+static void axon_pci_reset_prepare(struct pci_dev *pdev)
+{
+	struct axon_device *axdev = pci_get_drvdata(pdev);
+
+	axon_device_wedge(axdev, "function reset");
+	flush_work(&axdev->wedge_work);
+	flush_work(&axdev->cut_work);
+}
+
+static const struct pci_error_handlers axon_pci_err_handler = {
+	.reset_prepare = axon_pci_reset_prepare,
+};
+
 static const struct pci_device_id axon_pci_ids[] = {
 	{ PCI_DEVICE(AXON_PCI_VENDOR_ID, AXON_PCI_DEVICE_ID) },
 	{ }
@@ -101,6 +116,7 @@ static struct pci_driver axon_pci_driver = {
 	.probe = axon_pci_probe,
 	.remove = axon_pci_remove,
 	.shutdown = axon_pci_shutdown,
+	.err_handler = &axon_pci_err_handler,
 	.driver.dev_groups = axon_sysfs_groups,
 };
 

@@ -10,6 +10,7 @@
 #include "axon_device.h"
 #include "axon_drv.h"
 #include "axon_isa.h"
+#include "axon_link.h"
 #include "axon_mbox_drv.h"
 
 /* An answer: memory that the caller frees. */
@@ -50,6 +51,9 @@ static int query_device(struct axon_device *axdev, struct answer *a)
 	d->vm_end = AXON_VM_END;
 	strscpy(d->fw_version_str, axdev->fw_version_str, sizeof(d->fw_version_str));
 	d->numa_node = dev_to_node(&axdev->pdev->dev);
+	d->fabric_cards = axdev->fabric.cards;
+	d->fabric_uid = axdev->fabric.uid;
+	d->fabric_id = axdev->fabric.id;
 	return 0;
 }
 
@@ -124,6 +128,23 @@ static int query_telemetry(struct axon_device *axdev, struct answer *a)
 	return 0;
 }
 
+static int query_links(struct axon_device *axdev, struct answer *a)
+{
+	struct drm_axon_link *l;
+	u32 p;
+
+	/* a card alone in its fabric has as many as one without: none */
+	if (axdev->fabric.cards < 2)
+		return 0;
+	if (answer_alloc(a, (axdev->fabric.cards - 1) * sizeof(*l)))
+		return -ENOMEM;
+	l = a->data;
+	for (p = 0; p < axdev->fabric.cards; p++)
+		if (p != axdev->fabric.id)
+			axon_link_read(axdev, p, l++);
+	return 0;
+}
+
 static int query(struct axon_device *axdev, u32 type, struct answer *a)
 {
 	switch (type) {
@@ -136,8 +157,7 @@ static int query(struct axon_device *axdev, u32 type, struct answer *a)
 	case DRM_AXON_QUERY_TELEMETRY:
 		return query_telemetry(axdev, a);
 	case DRM_AXON_QUERY_LINKS:
-		/* this driver brings up no links: an empty array */
-		return 0;
+		return query_links(axdev, a);
 	default:
 		return AXON_IOCTL_DBG(axdev, true) ? -EINVAL : 0;
 	}

@@ -167,7 +167,7 @@ void axon_queue_irq(struct axon_queue *q)
 bool axon_queue_poll(struct axon_queue *q, struct axon_first *first)
 {
 	const struct axon_inflight *slot;
-	u64 since;
+	u64 since, head, now;
 	bool busy;
 
 	spin_lock_irq(&q->lock);
@@ -178,11 +178,14 @@ bool axon_queue_poll(struct axon_queue *q, struct axon_first *first)
 	busy = q->head != q->tail;
 	slot = &q->slots[q->head & (q->entries - 1)];
 	first->launch = busy && slot->launch;
-	since = q->head_ns;
+	head = q->head_ns;
+	since = head;
 	if (first->launch)
 		since = max_t(u64, since, atomic64_read(&q->axdev->cores[q->core].last_end));
 	spin_unlock_irq(&q->lock);
-	first->occupied_ns = ktime_get_ns() - since;
+	now = ktime_get_ns();
+	first->occupied_ns = now - since;
+	first->first_ns = now - head;
 	return busy;
 }
 
@@ -445,35 +448,67 @@ void axon_queue_kill(struct axon_queue *q, int error)
 	dma_fence_end_signalling(cookie);
 }
 
-/**
- * axon_queue_kill_job() - the first command has run too long
- * @q: the queue, its scheduler stopped; inside drm_dev_enter()
- *
- * The firmware kills the launch; its completion carries the end. If none comes, the queue is
- * taken from the card.
- */
-void axon_queue_kill_job(struct axon_queue *q)
+/* What follows is a timeout's work. Return: seqno of the first command, 0 if there is none. */
+static u64 queue_kill_begin(struct axon_queue *q)
 {
-	unsigned long end = jiffies + HZ;
 	u64 seqno;
-	struct axon_first first;
-	bool more;
 
 	spin_lock_irq(&q->lock);
 	WRITE_ONCE(q->kill_error, -ETIME);
 	seqno = q->head == q->tail ? 0 : q->slots[q->head & (q->entries - 1)].seqno;
 	spin_unlock_irq(&q->lock);
-	if (!axon_mbox_core_reset(q->axdev, q->core, q->hwid)) {
-		do {
-			more = axon_queue_poll(q, &first);
-			if (more)
-				fsleep(1000);
-		} while (more && time_before(jiffies, end));
-		if (!more)
+	return seqno;
+}
+
+/*
+ * The firmware has killed the launch: its completion carries the end. If none comes, the queue is
+ * taken from the card.
+ */
+static void queue_kill_end(struct axon_queue *q, u64 seqno, bool killed)
+{
+	unsigned long end = jiffies + HZ;
+	struct axon_first first;
+
+	while (killed && time_before(jiffies, end)) {
+		if (!axon_queue_poll(q, &first))
 			return;
+		fsleep(1000);
 	}
 	axon_ctx_fail(q->ctx, q, DRM_AXON_CTX_TIMEDOUT, AXON_STATUS_KILLED, seqno);
 	axon_queue_kill(q, -ETIME);
+}
+
+/**
+ * axon_queue_kill_job() - the first command has run too long
+ * @q: the queue, its scheduler stopped; inside drm_dev_enter()
+ */
+void axon_queue_kill_job(struct axon_queue *q)
+{
+	u64 seqno = queue_kill_begin(q);
+
+	queue_kill_end(q, seqno, !axon_mbox_core_reset(q->axdev, q->core, q->hwid));
+}
+
+/**
+ * axon_queue_kill_waiter() - kill the first command if it is a launch that waits for its gang
+ * @q: the queue, its scheduler stopped; inside drm_dev_enter()
+ *
+ * A launch that waits for its core is left alone.
+ *
+ * Return: true if it was killed.
+ */
+bool axon_queue_kill_waiter(struct axon_queue *q)
+{
+	u64 seqno = queue_kill_begin(q);
+
+	if (!axon_mbox_gang_reset(q->axdev, q->core, q->hwid)) {
+		queue_kill_end(q, seqno, true);
+		return true;
+	}
+	spin_lock_irq(&q->lock);
+	WRITE_ONCE(q->kill_error, 0);
+	spin_unlock_irq(&q->lock);
+	return false;
 }
 
 /**

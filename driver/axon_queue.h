@@ -148,11 +148,13 @@ struct axon_queue {
 /**
  * struct axon_first - the first command in flight, when its timer has expired
  * @occupied_ns: how long it can have been at work
+ * @first_ns: how long it has been the first
  * @launch: it needs the core
  * @status: not OK: the queue stopped and wrote no completion
  */
 struct axon_first {
 	s64 occupied_ns;
+	s64 first_ns;
 	bool launch;
 	u32 status;
 };
@@ -171,6 +173,7 @@ bool axon_queue_poll(struct axon_queue *q, struct axon_first *first);
 void axon_queue_give_up(struct axon_queue *q, u32 status);
 void axon_queue_ring(struct axon_queue *q);
 void axon_queue_kill_job(struct axon_queue *q);
+bool axon_queue_kill_waiter(struct axon_queue *q);
 void axon_queue_kill(struct axon_queue *q, int error);
 void axon_queue_fail_all(struct axon_device *axdev, int error, bool gone);
 void axon_queue_fault_event(struct axon_device *axdev, const struct axon_fault *fault);

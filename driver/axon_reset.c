@@ -17,6 +17,12 @@
  * 4. The core is idle: the card overlooked the job. Ring the doorbell; if that did not help for
  *    as long as the limit, the queue is given up like in 3.
  *
+ * A member of a gang that waits for the others does not occupy its core: it looks like 2 or 4, and
+ * launches of others that come and go would excuse it for ever. Its wait counts as its own time,
+ * whoever has the core. So a launch that has been the first of its queue for as long as the limit
+ * and may still be innocent is asked for at the firmware, which kills it only if it waits for its
+ * gang.
+ *
  * Copies and fills need no core: theirs is the time since they became the first, and another's
  * launch is no excuse. A queue whose ring went wrong stops without a completion, which is found
  * here too.
@@ -32,6 +38,7 @@
 #include "axon_device.h"
 #include "axon_fw_drv.h"
 #include "axon_mbox_drv.h"
+#include "axon_prime.h"
 #include "axon_queue.h"
 #include "axon_reset.h"
 #include "axon_sched.h"
@@ -59,14 +66,18 @@ int axon_reset_card(struct axon_device *axdev)
 }
 
 /**
- * axon_reset_stop_dma() - on return the card no longer touches the host's memory
+ * axon_reset_stop_dma() - on return the card no longer touches memory, the host's or another card's
  * @axdev: the card
  *
- * The last resort before memory is freed that the card could not be asked to let go.
+ * The last resort before memory is freed that the card could not be asked to let go. For good: the
+ * driver boots a card only when it is bound.
  */
 void axon_reset_stop_dma(struct axon_device *axdev)
 {
-	axon_reset_card(axdev);
+	if (READ_ONCE(axdev->at_rest))
+		return;
+	if (!axon_reset_card(axdev))
+		WRITE_ONCE(axdev->at_rest, true);
 	pci_clear_master(axdev->pdev);
 }
 
@@ -81,7 +92,14 @@ static void wedge_work(struct work_struct *work)
 	axon_reset_stop_dma(axdev);
 	atomic_inc(&axdev->reset_count);
 	axon_queue_fail_all(axdev, -EIO, false);
+	/* not here: timeouts wait for this work queue */
+	queue_work(system_unbound_wq, &axdev->cut_work);
 	drm_dev_exit(idx);
+}
+
+static void cut_work(struct work_struct *work)
+{
+	axon_prime_cut(container_of(work, struct axon_device, cut_work), false);
 }
 
 /**
@@ -106,24 +124,38 @@ void axon_device_wedge(struct axon_device *axdev, const char *why)
 void axon_reset_init(struct axon_device *axdev)
 {
 	INIT_WORK(&axdev->wedge_work, wedge_work);
+	INIT_WORK(&axdev->cut_work, cut_work);
+}
+
+/**
+ * axon_reset_fini() - nothing of this file runs for the card any more
+ * @axdev: the card, unplugged or never registered
+ */
+void axon_reset_fini(struct axon_device *axdev)
+{
+	cancel_work_sync(&axdev->wedge_work);
+	cancel_work_sync(&axdev->cut_work);
 }
 
 /**
  * axon_reset_judge() - is the first job of a queue to be blamed for its timer?
  * @occupant: AXON_CORE_QUEUE of its core
  * @hwid: its queue
- * @occupied_ns: how long the job can have been on the core
- * @limit_ns: how long it may be
+ * @first: the job
+ * @limit_ns: how long it may be on the core
  *
  * Return: what to do.
  */
-enum axon_verdict axon_reset_judge(u32 occupant, u32 hwid, s64 occupied_ns, s64 limit_ns)
+enum axon_verdict axon_reset_judge(u32 occupant, u32 hwid, const struct axon_first *first,
+				   s64 limit_ns)
 {
-	if (occupant != hwid && occupant != AXON_NO_QUEUE)
-		return AXON_VERDICT_INNOCENT;
-	if (occupied_ns >= limit_ns)
+	bool elsewhere = occupant != hwid && occupant != AXON_NO_QUEUE;
+
+	if (!elsewhere && first->occupied_ns >= limit_ns)
 		return AXON_VERDICT_KILL;
-	return occupant == hwid ? AXON_VERDICT_INNOCENT : AXON_VERDICT_NUDGE;
+	if (occupant != hwid && first->launch && first->first_ns >= limit_ns)
+		return AXON_VERDICT_ASK;
+	return occupant == AXON_NO_QUEUE ? AXON_VERDICT_NUDGE : AXON_VERDICT_INNOCENT;
 }
 
 /**
@@ -150,8 +182,15 @@ void axon_reset_timeout(struct axon_queue *q)
 	}
 	if (first.launch)
 		occupant = axon_read(axdev, AXON_REG_CORE(q->core, AXON_CORE_QUEUE));
-	switch (axon_reset_judge(occupant, q->hwid, first.occupied_ns, limit)) {
+	switch (axon_reset_judge(occupant, q->hwid, &first, limit)) {
 	case AXON_VERDICT_INNOCENT:
+		break;
+	case AXON_VERDICT_ASK:
+		if (axon_queue_kill_waiter(q))
+			drm_warn(&axdev->drm, "queue %u: job waited %lld ms for its gang: killed\n",
+				 q->hwid, first.first_ns / NSEC_PER_MSEC);
+		else if (occupant == AXON_NO_QUEUE)
+			axon_queue_ring(q);
 		break;
 	case AXON_VERDICT_NUDGE:
 		axon_queue_ring(q);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * axon_sysfs.c - identity of a card and counters of its cores, below the PCI device.
+ * axon_sysfs.c - identity of a card, counters of its cores and links, below the PCI device.
  *
- *	serial, fw_version, revision, state, reset_count, hbm_total, hbm_used
+ *	serial, fw_version, generation, state, reset_count, hbm_total, hbm_used
+ *	fabric_uid, fabric_id (of a card that is part of a fabric)
  *	core<N>/state, busy_ns, cycles, launches, flops
+ *	link<P>/state, lanes, distance, bandwidth, latency_ns, errors, written, read, posts
  */
 #include <linux/device.h>
 #include <linux/slab.h>
@@ -11,6 +13,7 @@
 
 #include "axon_device.h"
 #include "axon_fw_drv.h"
+#include "axon_link.h"
 
 static const char * const state_name[] = {
 	[DRM_AXON_STATE_READY] = "ready",
@@ -79,6 +82,22 @@ static ssize_t hbm_used_show(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_RO(hbm_used);
 
+static ssize_t fabric_uid_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct axon_device *axdev = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%016llx\n", axdev->fabric.uid);
+}
+static DEVICE_ATTR_RO(fabric_uid);
+
+static ssize_t fabric_id_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct axon_device *axdev = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", axdev->fabric.id);
+}
+static DEVICE_ATTR_RO(fabric_id);
+
 static struct attribute *axon_attrs[] = {
 	&dev_attr_serial.attr,
 	&dev_attr_fw_version.attr,
@@ -87,11 +106,22 @@ static struct attribute *axon_attrs[] = {
 	&dev_attr_reset_count.attr,
 	&dev_attr_hbm_total.attr,
 	&dev_attr_hbm_used.attr,
+	&dev_attr_fabric_uid.attr,
+	&dev_attr_fabric_id.attr,
 	NULL
 };
 
+static umode_t axon_attr_visible(struct kobject *kobj, struct attribute *attr, int index)
+{
+	struct axon_device *axdev = dev_get_drvdata(kobj_to_dev(kobj));
+	bool fabric = attr == &dev_attr_fabric_uid.attr || attr == &dev_attr_fabric_id.attr;
+
+	return fabric && !axdev->fabric.uid ? 0 : attr->mode;
+}
+
 static const struct attribute_group axon_group = {
 	.attrs = axon_attrs,
+	.is_visible = axon_attr_visible,
 };
 
 const struct attribute_group *axon_sysfs_groups[] = {
@@ -99,98 +129,130 @@ const struct attribute_group *axon_sysfs_groups[] = {
 	NULL
 };
 
-/* ---- cores ---- */
+/* ---- cores and links: a folder each ---- */
+
+enum unit_show { SHOW_32, SHOW_64, SHOW_MBPS, SHOW_LINK_STATE };
 
 /**
- * struct core_attr - a counter of a core
- * @dev: base
- * @core: which core
- * @reg: register of the counter, low word
- * @wide: it has 64 bits
+ * struct unit_file - a file of a folder
+ * @name: of the file
+ * @reg: register, from the first one of the core or link on
+ * @show: how it is shown
  */
-struct core_attr {
-	struct device_attribute dev;
-	u32 core;
-	u32 reg;
-	bool wide;
-};
-
-static const struct {
+struct unit_file {
 	const char *name;
 	u32 reg;
-	bool wide;
-} core_files[] = {
-	{ "state", AXON_CORE_STATE, false },
-	{ "busy_ns", AXON_CORE_BUSY_LO, true },
-	{ "cycles", AXON_CORE_CYCLES_LO, true },
-	{ "launches", AXON_CORE_LAUNCHES_LO, true },
-	{ "flops", AXON_CORE_FLOPS_LO, true },
+	enum unit_show show;
+};
+
+static const struct unit_file core_files[] = {
+	{ "state", AXON_CORE_STATE, SHOW_32 },
+	{ "busy_ns", AXON_CORE_BUSY_LO, SHOW_64 },
+	{ "cycles", AXON_CORE_CYCLES_LO, SHOW_64 },
+	{ "launches", AXON_CORE_LAUNCHES_LO, SHOW_64 },
+	{ "flops", AXON_CORE_FLOPS_LO, SHOW_64 },
+};
+
+static const struct unit_file link_files[] = {
+	{ "state", AXON_PEER_STATE, SHOW_LINK_STATE },
+	{ "lanes", AXON_PEER_LANES, SHOW_32 },
+	{ "distance", AXON_PEER_HOPS, SHOW_32 },
+	{ "bandwidth", AXON_PEER_BANDWIDTH, SHOW_MBPS },
+	{ "latency_ns", AXON_PEER_LATENCY, SHOW_32 },
+	{ "errors", AXON_PEER_ERRORS, SHOW_32 },
+	{ "written", AXON_PEER_WRITTEN_LO, SHOW_64 },
+	{ "read", AXON_PEER_READ_LO, SHOW_64 },
+	{ "posts", AXON_PEER_POSTS_LO, SHOW_64 },
+};
+
+#define UNIT_MAX_FILES	ARRAY_SIZE(link_files)
+
+/**
+ * struct unit_attr - a file of a certain core or link
+ * @dev: base
+ * @reg: its register
+ * @show: how it is shown
+ */
+struct unit_attr {
+	struct device_attribute dev;
+	u32 reg;
+	enum unit_show show;
 };
 
 /**
- * struct core_group - the folder of a core
+ * struct unit_group - the folder of a core or link
  * @group: base
  * @attrs: its files
  * @list: the same for @group
  * @name: of the folder
  */
-struct core_group {
+struct unit_group {
 	struct attribute_group group;
-	struct core_attr attrs[ARRAY_SIZE(core_files)];
-	struct attribute *list[ARRAY_SIZE(core_files) + 1];
+	struct unit_attr attrs[UNIT_MAX_FILES];
+	struct attribute *list[UNIT_MAX_FILES + 1];
 	char name[16];
 };
 
-static ssize_t core_show(struct device *dev, struct device_attribute *attr, char *buf)
+static ssize_t unit_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct core_attr *a = container_of(attr, struct core_attr, dev);
+	struct unit_attr *a = container_of(attr, struct unit_attr, dev);
 	struct axon_device *axdev = dev_get_drvdata(dev);
-	u32 reg = AXON_REG_CORE(a->core, a->reg);
 	u64 value;
 	int idx;
 
 	if (!drm_dev_enter(&axdev->drm, &idx))
 		return -ENODEV;
-	value = a->wide ? axon_read_counter(axdev, reg) : axon_read(axdev, reg);
+	value = a->show == SHOW_64 ? axon_read_counter(axdev, a->reg) : axon_read(axdev, a->reg);
 	drm_dev_exit(idx);
-	return sysfs_emit(buf, "%llu\n", value);
+	if (a->show == SHOW_LINK_STATE)
+		return sysfs_emit(buf, "%s\n", axon_link_state_name(value));
+	return sysfs_emit(buf, "%llu\n", a->show == SHOW_MBPS ? value * 1000000 : value);
+}
+
+static int unit_add(struct axon_device *axdev, const char *kind, u32 index, u32 base,
+		    const struct unit_file *files, u32 num)
+{
+	struct device *dev = &axdev->pdev->dev;
+	struct unit_group *g = devm_kzalloc(dev, sizeof(*g), GFP_KERNEL);
+	u32 i;
+
+	static_assert(ARRAY_SIZE(core_files) <= UNIT_MAX_FILES);
+	if (!g)
+		return -ENOMEM;
+	for (i = 0; i < num; i++) {
+		struct unit_attr *a = &g->attrs[i];
+
+		sysfs_attr_init(&a->dev.attr);
+		a->dev.attr.name = files[i].name;
+		a->dev.attr.mode = 0444;
+		a->dev.show = unit_show;
+		a->reg = base + files[i].reg;
+		a->show = files[i].show;
+		g->list[i] = &a->dev.attr;
+	}
+	snprintf(g->name, sizeof(g->name), "%s%u", kind, index);
+	g->group.name = g->name;
+	g->group.attrs = g->list;
+	return devm_device_add_group(dev, &g->group);
 }
 
 /**
- * axon_sysfs_init() - make the folders of the cores
+ * axon_sysfs_init() - make the folders of the cores and links
  * @axdev: the card
  *
  * Return: 0 or a negative errno.
  */
 int axon_sysfs_init(struct axon_device *axdev)
 {
-	struct device *dev = &axdev->pdev->dev;
-	u32 core, i;
-	int ret;
+	int ret = 0;
+	u32 i;
 
-	for (core = 0; core < axdev->num_cores; core++) {
-		struct core_group *g = devm_kzalloc(dev, sizeof(*g), GFP_KERNEL);
-
-		if (!g)
-			return -ENOMEM;
-		for (i = 0; i < ARRAY_SIZE(core_files); i++) {
-			struct core_attr *a = &g->attrs[i];
-
-			sysfs_attr_init(&a->dev.attr);
-			a->dev.attr.name = core_files[i].name;
-			a->dev.attr.mode = 0444;
-			a->dev.show = core_show;
-			a->core = core;
-			a->reg = core_files[i].reg;
-			a->wide = core_files[i].wide;
-			g->list[i] = &a->dev.attr;
-		}
-		snprintf(g->name, sizeof(g->name), "core%u", core);
-		g->group.name = g->name;
-		g->group.attrs = g->list;
-		ret = devm_device_add_group(dev, &g->group);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	for (i = 0; i < axdev->num_cores && !ret; i++)
+		ret = unit_add(axdev, "core", i, AXON_REG_CORE(i, 0), core_files,
+			       ARRAY_SIZE(core_files));
+	for (i = 0; i < axdev->fabric.cards && !ret; i++)
+		if (i != axdev->fabric.id)
+			ret = unit_add(axdev, "link", i, AXON_REG_PEER(i, 0), link_files,
+				       ARRAY_SIZE(link_files));
+	return ret;
 }

@@ -10,6 +10,9 @@
  * has dropped its cached translations; only then buffers lose their reference and tables are
  * freed. So a buffer's memory is never given to somebody else while the card can reach it, and no
  * fences of jobs have to be attached to buffers: unmapping under a running job is that job's fault.
+ *
+ * A sibling card's memory that was mapped here goes when that card goes, without anybody's bind
+ * operation: the entries are cleared, the mapping stays in drm_gpuvm (axon_vm_cut()).
  */
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -251,9 +254,14 @@ static void bind_fini(struct axon_bind *bind)
 
 static u64 bind_pte_bits(struct axon_bo *bo, u32 flags)
 {
-	u64 bits = bo->region == DRM_AXON_REGION_HBM ? AXON_PTE_TARGET_HBM : AXON_PTE_TARGET_SYS;
+	static const u64 target[] = {
+		[DRM_AXON_REGION_HOST] = AXON_PTE_TARGET_SYS,
+		[DRM_AXON_REGION_HBM] = AXON_PTE_TARGET_HBM,
+		[DRM_AXON_REGION_LINK] = AXON_PTE_TARGET_LINK,
+	};
+	u64 bits = target[bo->region] << AXON_PTE_TARGET_SHIFT;
 
-	bits <<= AXON_PTE_TARGET_SHIFT;
+	bits |= (u64)bo->peer_id << AXON_PTE_PEER_SHIFT;
 	if (!(flags & DRM_AXON_BIND_READONLY))
 		bits |= AXON_PTE_WRITE;
 	if (!(flags & DRM_AXON_BIND_NOEXEC))
@@ -292,6 +300,23 @@ static int bind_pieces(struct axon_vm *vm, struct axon_bo *bo,
 	return 0;
 }
 
+/* From here on the buffer's list of mappings tells of this address space (axon_vm_cut()). */
+static int bind_get_vm_bo(struct axon_bind *bind, struct axon_bo *bo)
+{
+	struct drm_gem_object *obj = &bo->base.base;
+	struct drm_gpuvm_bo *vm_bo = ERR_PTR(-ENOLINK);
+
+	lockdep_assert_held(&bind->vm->lock);
+	dma_resv_lock(obj->resv, NULL);
+	if (!bo->cut)
+		vm_bo = drm_gpuvm_bo_obtain(&bind->vm->base, obj);
+	dma_resv_unlock(obj->resv);
+	if (IS_ERR(vm_bo))
+		return PTR_ERR(vm_bo);
+	bind->vm_bo = vm_bo;
+	return 0;
+}
+
 static int bind_map(struct axon_vm *vm, struct axon_bo *bo, const struct drm_axon_bind_op *op)
 {
 	struct axon_bind bind = { .vm = vm, .flags = op->flags };
@@ -304,14 +329,9 @@ static int bind_map(struct axon_vm *vm, struct axon_bo *bo, const struct drm_axo
 	ret = bind_get_spares(&bind);
 	if (ret)
 		goto out;
-	dma_resv_lock(obj->resv, NULL);
-	bind.vm_bo = drm_gpuvm_bo_obtain(&vm->base, obj);
-	dma_resv_unlock(obj->resv);
-	if (IS_ERR(bind.vm_bo)) {
-		ret = PTR_ERR(bind.vm_bo);
-		bind.vm_bo = NULL;
+	ret = bind_get_vm_bo(&bind, bo);
+	if (ret)
 		goto out;
-	}
 	ret = bind_pieces(vm, bo, op, false);
 	if (ret) {
 		axon_pt_prune(&vm->pt, op->addr, op->size);
@@ -373,7 +393,9 @@ static int bind_op(struct axon_vm *vm, struct drm_file *filp, const struct drm_a
 		return -ENOENT;
 	bo = to_axon_bo(obj);
 	if (AXON_IOCTL_DBG(vm->axdev, op->bo_offset >= obj->size ||
-			   op->size > obj->size - op->bo_offset))
+			   op->size > obj->size - op->bo_offset) ||
+	    AXON_IOCTL_DBG(vm->axdev, bo->region == DRM_AXON_REGION_LINK &&
+			   !(op->flags & DRM_AXON_BIND_NOEXEC)))
 		ret = -EINVAL;
 	else if (bo->owner && bo->owner != drm_gpuvm_resv_obj(&vm->base))
 		ret = -EPERM;
@@ -443,6 +465,69 @@ int axon_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *filp
 out:
 	kvfree(ops);
 	return ret;
+}
+
+/* ---- a sibling card goes ---- */
+
+/* The next address space that a buffer is mapped in; @at is NULL or has a reference. */
+static struct drm_gpuvm_bo *vm_bo_next(struct drm_gem_object *obj, struct drm_gpuvm_bo *at)
+{
+	struct drm_gpuvm_bo *next;
+
+	dma_resv_assert_held(obj->resv);
+	next = at ? list_next_entry(at, list.entry.gem) :
+		    list_first_entry(&obj->gpuva.list, struct drm_gpuvm_bo, list.entry.gem);
+	if (list_entry_is_head(next, &obj->gpuva.list, list.entry.gem))
+		return NULL;
+	return drm_gpuvm_bo_get(next);
+}
+
+static void vm_cut(struct axon_vm *vm, struct drm_gpuvm_bo *vm_bo, bool leaving)
+{
+	struct drm_gpuva *va;
+	int idx;
+
+	if (!drm_dev_enter(&vm->axdev->drm, &idx)) {
+		if (leaving)
+			axon_device_wait_silent(vm->axdev);
+		return;
+	}
+	mutex_lock(&vm->lock);
+	if (vm->live) {
+		/* no entry spans the end of a mapping: nothing needs to be split */
+		drm_gpuvm_bo_for_each_va(va, vm_bo)
+			axon_pt_unmap(&vm->pt, va->va.addr, va->va.range);
+		vm_flush(vm);
+	}
+	mutex_unlock(&vm->lock);
+	drm_dev_exit(idx);
+}
+
+/**
+ * axon_vm_cut() - end all mappings of a sibling's memory: the card cannot reach it any more
+ * @bo: buffer of region LINK
+ * @leaving: also wait for the card that @bo is of, if that is leaving too; see axon_prime.c
+ *
+ * They stay in place as mappings of nothing. Not inside drm_dev_enter() if @leaving.
+ */
+void axon_vm_cut(struct axon_bo *bo, bool leaving)
+{
+	struct drm_gem_object *obj = &bo->base.base;
+	struct drm_gpuvm_bo *vm_bo, *next;
+
+	dma_resv_lock(obj->resv, NULL);
+	/* a bind that did not see this is on the list and holds its axon_vm.lock to the end */
+	WRITE_ONCE(bo->cut, true);
+	vm_bo = vm_bo_next(obj, NULL);
+	dma_resv_unlock(obj->resv);
+	while (vm_bo) {
+		vm_cut(to_axon_vm(vm_bo->vm), vm_bo, leaving);
+		dma_resv_lock(obj->resv, NULL);
+		next = vm_bo_next(obj, vm_bo);
+		dma_resv_unlock(obj->resv);
+		vm_bo_put(vm_bo);
+		vm_bo = next;
+	}
 }
 
 /* ---- life ---- */
@@ -523,7 +608,8 @@ static void vm_tear_down(struct axon_vm *vm)
 
 	mutex_lock(&vm->lock);
 	if (vm->live && drm_dev_enter(&axdev->drm, &idx)) {
-		if (!axon_device_wedged(axdev) && axon_mbox_as_destroy(axdev, vm->asid)) {
+		/* one that is just being given up may still be at work */
+		if (axon_device_wedged(axdev) || axon_mbox_as_destroy(axdev, vm->asid)) {
 			axon_device_wedge(axdev, "an address space could not be destroyed");
 			axon_reset_stop_dma(axdev);
 		}
@@ -694,6 +780,11 @@ void axon_vm_close_all(struct axon_file *file)
  */
 void axon_vm_show(struct axon_file *file, struct seq_file *m)
 {
+	static const char * const region[] = {
+		[DRM_AXON_REGION_HOST] = "host",
+		[DRM_AXON_REGION_HBM] = "hbm ",
+		[DRM_AXON_REGION_LINK] = "link",
+	};
 	struct drm_gpuva *va;
 	struct axon_vm *vm;
 	unsigned long id;
@@ -709,7 +800,7 @@ void axon_vm_show(struct axon_file *file, struct seq_file *m)
 
 			seq_printf(m, "  %012llx..%012llx %s%s%s + %#llx\n", va->va.addr,
 				   va->va.addr + va->va.range,
-				   bo->region == DRM_AXON_REGION_HBM ? "hbm " : "host",
+				   READ_ONCE(bo->cut) ? "cut " : region[bo->region],
 				   flags & DRM_AXON_BIND_READONLY ? " ro" : " rw",
 				   flags & DRM_AXON_BIND_NOEXEC ? "" : "x", va->gem.offset);
 		}

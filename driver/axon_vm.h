@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 
+struct axon_bo;
 struct axon_device;
 struct axon_file;
 struct axon_vm;
@@ -22,6 +23,7 @@ void axon_vm_unuse(struct axon_vm *vm);
 u32 axon_vm_asid(struct axon_vm *vm);
 struct drm_gem_object *axon_vm_resv_obj(struct axon_vm *vm);
 void axon_vm_close_all(struct axon_file *file);
+void axon_vm_cut(struct axon_bo *bo, bool leaving);
 void axon_vm_show(struct axon_file *file, struct seq_file *m);
 
 int axon_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

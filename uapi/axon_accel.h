@@ -361,7 +361,8 @@ AXON_ASSERT_SIZE(struct drm_axon_bind_op, 40);
  * @pad: must be 0
  *
  * Synchronous: on return the card sees the new mappings and no longer the old ones.
- * Errors: EINVAL, ENOENT (vm, handle), ENOMEM, EPERM (buffer is private to another VM).
+ * Errors: EINVAL, ENOENT (vm, handle), ENOMEM, EPERM (buffer is private to another VM), ENOLINK
+ * (the card that an imported buffer belongs to is gone).
  */
 struct drm_axon_vm_bind {
 	__u32 vm_id;

@@ -379,10 +379,13 @@ static inline int axon_status_errno(__u32 status)
 	case AXON_STATUS_BAD_DMA:
 	case AXON_STATUS_OOB_INDEX:
 	case AXON_STATUS_BAD_PC:
+	case AXON_STATUS_BAD_GANG:
 	case AXON_STATUS_BAD_COMMAND:
 		return -EINVAL;
 	case AXON_STATUS_DEADLOCK:
 		return -EDEADLK;
+	case AXON_STATUS_PEER_LOST:
+		return -ENOLINK;
 	case AXON_STATUS_KILLED:
 	case AXON_STATUS_QUEUE_GONE:
 		return -ECANCELED;

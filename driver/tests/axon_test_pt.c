@@ -86,7 +86,7 @@ static u64 card_walk(struct fake *f, struct axon_pt *pt, u64 va, u64 *bits)
 		if (!(pte & AXON_PTE_VALID))
 			return 0;
 		if (!level || (level == 1 && pte & AXON_PTE_LEAF)) {
-			*bits = pte & (AXON_PTE_WRITE | AXON_PTE_EXEC | AXON_PTE_TARGET_MASK);
+			*bits = pte & ~(AXON_PTE_ADDR_MASK | AXON_PTE_VALID | AXON_PTE_LEAF);
 			return (pte & AXON_PTE_ADDR_MASK) | (va & (BIT_ULL(shift) - 1));
 		}
 		if (pte & ~(AXON_PTE_VALID | AXON_PTE_ADDR_MASK))
@@ -248,6 +248,34 @@ static void pt_test_far(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, e->fake.live, 1);
 }
 
+/* What a link page needs stands in every entry, also of a leaf that was split, and nothing else. */
+static void pt_test_link(struct kunit *test)
+{
+	const u64 link = AXON_PTE_WRITE | AXON_PTE_TARGET_LINK << AXON_PTE_TARGET_SHIFT;
+	const u64 bits[] = { link | 3ull << AXON_PTE_PEER_SHIFT,
+			     link | AXON_PTE_PEER_MASK };
+	struct env *e = test->priv;
+	u32 i, page;
+
+	for (i = 0; i < ARRAY_SIZE(bits); i++) {
+		u64 got = 0, bad = 0, va = BASE + i * SZ_4M, pa = (1ull << 47) + SZ_4M;
+
+		KUNIT_EXPECT_EQ(test, bits[i] & AXON_PTE_RESERVED, 0);
+		/* a leaf of 2 MiB, and a page beyond it */
+		KUNIT_ASSERT_EQ(test, axon_pt_map_prepare(&e->pt, va, pa, SZ_2M + SZ_4K), 0);
+		axon_pt_map(&e->pt, va, pa, SZ_2M + SZ_4K, bits[i]);
+		KUNIT_ASSERT_EQ(test, axon_pt_unmap_prepare(&e->pt, va + 5 * SZ_4K, SZ_4K), 0);
+		axon_pt_unmap(&e->pt, va + 5 * SZ_4K, SZ_4K);
+		for (page = 0; page <= 512; page++) {
+			u64 want = page == 5 ? 0 : pa + page * SZ_4K;
+
+			bad += card_walk(&e->fake, &e->pt, va + page * SZ_4K, &got) != want ||
+			       (want && got != bits[i]);
+		}
+		KUNIT_EXPECT_EQ(test, bad, 0);
+	}
+}
+
 static void pt_test_random(struct kunit *test)
 {
 	struct env *e = test->priv;
@@ -279,6 +307,7 @@ static struct kunit_case pt_cases[] = {
 	KUNIT_CASE(pt_test_huge),
 	KUNIT_CASE(pt_test_no_memory),
 	KUNIT_CASE(pt_test_far),
+	KUNIT_CASE(pt_test_link),
 	KUNIT_CASE(pt_test_random),
 	{}
 };
