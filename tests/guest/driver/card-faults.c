@@ -61,17 +61,6 @@ static void lost_irq(void)
 	env_close(&e);
 }
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static void dead_fw(void)
 {
 	struct drm_axon_job launch = job_launch(ENV_CODE, 0), nop = job_nop();
@@ -102,8 +91,8 @@ static void dead_fw(void)
 	is(vm_destroy(e.fd, e.vm), 0, "and VM_DESTROY");
 	env_close(&e);
 	ask("x-stall-fw 0");
-	is(write_file("/sys/bus/pci/drivers/axon/unbind", "0000:01:00.0"), 0, "unbind");
-	is(write_file("/sys/bus/pci/drivers/axon/bind", "0000:01:00.0"), 0, "bind");
+	is(card_driver("unbind", "0000:01:00.0"), 0, "unbind");
+	is(card_driver("bind", "0000:01:00.0"), 0, "bind");
 	env_open(&e, 0, 0);
 	is(dev_state(e.fd), DRM_AXON_STATE_READY, "the card is ready again");
 	is(run(e.fd, e.queue, &nop, 1), 0, "and works");

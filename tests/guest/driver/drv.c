@@ -2,6 +2,7 @@
 /*
  * drv.c - what the driver's guest tests share; see drv.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,6 +102,62 @@ int drv_open(void)
 	bail("no accel node can be opened");
 }
 
+void card_name(int fd, char name[CARD_NAME])
+{
+	struct stat st;
+	char path[96], link[256];
+	ssize_t n;
+
+	if (fstat(fd, &st))
+		bail("fstat");
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(st.st_rdev),
+		 minor(st.st_rdev));
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		bail("readlink %s", path);
+	link[n] = 0;
+	snprintf(name, CARD_NAME, "%.60s", strrchr(link, '/') + 1);
+}
+
+int card_open(const char *name)
+{
+	char path[300];
+	int fd = -ENODEV;
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/accel", name);
+	dir = opendir(path);
+	while (dir && fd < 0 && (e = readdir(dir))) {
+		if (strncmp(e->d_name, "accel", 5))
+			continue;
+		snprintf(path, sizeof(path), "/dev/accel/%.250s", e->d_name);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	if (dir)
+		closedir(dir);
+	return fd < 0 ? -ENODEV : fd;
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int card_driver(const char *what, const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/axon/%s", what);
+	return write_file(path, name);
+}
+
 int drv_ioctl_once(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg) ? -errno : 0;
@@ -155,6 +214,43 @@ void *bo_map(int fd, uint32_t handle, uint64_t size)
 		return NULL;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	return p == MAP_FAILED ? NULL : p;
+}
+
+int bo_info(int fd, uint32_t handle, struct drm_axon_bo_info *info)
+{
+	*info = (struct drm_axon_bo_info){ .handle = handle };
+	return drv_ioctl(fd, DRM_IOCTL_AXON_BO_INFO, info);
+}
+
+int bo_export(int fd, uint32_t handle, int *dma_buf)
+{
+	struct drm_prime_handle p = { .handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR };
+	int ret = drv_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p);
+
+	*dma_buf = ret ? -1 : p.fd;
+	return ret;
+}
+
+int bo_import(int fd, int dma_buf, uint32_t *handle)
+{
+	struct drm_prime_handle p = { .fd = dma_buf };
+	int ret = drv_ioctl(fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &p);
+
+	*handle = p.handle;
+	return ret;
+}
+
+uint64_t hbm_used(int fd)
+{
+	struct drm_axon_mem_region r[17];
+	uint32_t i, size = sizeof(r);
+	uint64_t used = 0;
+
+	if (drv_query(fd, DRM_AXON_QUERY_MEM_REGIONS, r, &size))
+		bail("no regions");
+	for (i = 1; i < size / sizeof(r[0]); i++)
+		used += r[i].used;
+	return used;
 }
 
 int vm_create(int fd, uint32_t *vm)

@@ -31,6 +31,12 @@ void bail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* nodes */
 int drv_open(void);			/* first card; bails out */
 int drv_open_nr(int nr);		/* -errno if there is no such node */
+/* cards as the PCI bus has them, e.g. "0000:01:00.0" */
+#define CARD_NAME	64
+void card_name(int fd, char name[CARD_NAME]);		/* of an open node; bails out */
+int card_open(const char *name);			/* its node, or -errno */
+int card_driver(const char *what, const char *name);	/* "bind", "unbind" */
+int write_file(const char *path, const char *text);
 
 int drv_ioctl(int fd, unsigned long request, void *arg);
 int drv_ioctl_once(int fd, unsigned long request, void *arg);	/* -EINTR after a signal */
@@ -40,6 +46,10 @@ int bo_create(int fd, uint64_t size, uint32_t region, uint32_t flags, uint32_t v
 int bo_close(int fd, uint32_t handle);
 int bo_offset(int fd, uint32_t handle, uint64_t *offset);
 void *bo_map(int fd, uint32_t handle, uint64_t size);	/* NULL if it cannot be mapped */
+int bo_info(int fd, uint32_t handle, struct drm_axon_bo_info *info);
+int bo_export(int fd, uint32_t handle, int *dma_buf);
+int bo_import(int fd, int dma_buf, uint32_t *handle);
+uint64_t hbm_used(int fd);
 int vm_create(int fd, uint32_t *vm);
 int vm_destroy(int fd, uint32_t vm);
 int vm_map(int fd, uint32_t vm, uint32_t bo, uint64_t offset, uint64_t addr, uint64_t size,

@@ -79,19 +79,6 @@ static void test_bad(int fd)
 	bo_close(fd, bo);
 }
 
-static uint64_t hbm_used(int fd)
-{
-	struct drm_axon_mem_region r[17];
-	uint32_t i, size = sizeof(r);
-	uint64_t used = 0;
-
-	if (drv_query(fd, DRM_AXON_QUERY_MEM_REGIONS, r, &size))
-		bail("no regions");
-	for (i = 1; i < size / sizeof(r[0]); i++)
-		used += r[i].used;
-	return used;
-}
-
 static void test_full(int fd)
 {
 	enum { MAX = 4096 };
@@ -151,25 +138,6 @@ static void test_share(int fd)
 	is(bo_close(fd, bo), 0, "then the buffer");
 }
 
-/* Another card's memory is another driver's for now. */
-static void test_foreign(int fd)
-{
-	struct drm_prime_handle p = { .flags = DRM_CLOEXEC | DRM_RDWR };
-	int other = drv_open_nr(1);
-	uint32_t bo;
-
-	if (other < 0) {
-		skip("one card only");
-		return;
-	}
-	bo_create(other, 4096, DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE, 0, &bo);
-	p.handle = bo;
-	is(drv_ioctl(other, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p), 0, "export by another card");
-	is(drv_ioctl(fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &p), -EOPNOTSUPP, "import is refused");
-	close(p.fd);
-	close(other);
-}
-
 /* A child that forked with the mapping, a partial unmap, a moved mapping. */
 static void test_vma(int fd)
 {
@@ -208,7 +176,6 @@ int main(void)
 	test_bad(fd);
 	test_full(fd);
 	test_share(fd);
-	test_foreign(fd);
 	test_vma(fd);
 	close(fd);
 	return done();

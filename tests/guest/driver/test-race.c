@@ -134,18 +134,12 @@ static void *user(void *arg)
 	return NULL;
 }
 
-static uint64_t hbm_used(void)
+static uint64_t hbm_used_now(void)
 {
-	struct drm_axon_mem_region r[17];
-	uint32_t i, size = sizeof(r);
-	uint64_t used = 0;
 	int other = drv_open();
+	uint64_t used = hbm_used(other);
 
-	if (drv_query(other, DRM_AXON_QUERY_MEM_REGIONS, r, &size))
-		bail("no regions");
 	close(other);
-	for (i = 1; i < size / sizeof(r[0]); i++)
-		used += r[i].used;
 	return used;
 }
 
@@ -243,7 +237,7 @@ static void test_storm(void)
 
 int main(void)
 {
-	uint64_t before = hbm_used(), after = 0;
+	uint64_t before = hbm_used_now(), after = 0;
 	struct drm_axon_job nop = job_nop();
 	unsigned int i;
 	struct env e;
@@ -253,7 +247,7 @@ int main(void)
 	test_storm();
 	/* what a killed process held goes when its last job was cleaned up */
 	for (i = 0; i < 100; i++) {
-		after = hbm_used();
+		after = hbm_used_now();
 		if (after == before)
 			break;
 		usleep(50000);

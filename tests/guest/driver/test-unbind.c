@@ -6,16 +6,12 @@
  * hang or an oops; and the card must work when it is bound again.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <linux/sync_file.h>
@@ -23,38 +19,7 @@
 
 #include "drv.h"
 
-static char device[64];
-
-static void find_device(int fd)
-{
-	struct stat st;
-	char path[96], link[256];
-	ssize_t n;
-
-	if (fstat(fd, &st))
-		bail("fstat");
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(st.st_rdev),
-		 minor(st.st_rdev));
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		bail("readlink %s", path);
-	link[n] = 0;
-	snprintf(device, sizeof(device), "%.60s", strrchr(link, '/') + 1);
-}
-
-static int driver(const char *file)
-{
-	char path[96];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/axon/%s", file);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		bail("open %s", path);
-	ret = write(fd, device, strlen(device)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
+static char device[CARD_NAME];
 
 static atomic_bool stop;
 
@@ -131,7 +96,7 @@ static void test_open(void)
 	struct env e;
 
 	env_open(&e, 0, 600000);
-	find_device(e.fd);
+	card_name(e.fd, device);
 	bo_create(e.fd, 65536, DRM_AXON_REGION_HOST, DRM_AXON_BO_CPU_VISIBLE, 0, &bo);
 	vm_map(e.fd, e.vm, bo, 0, ENV_NOWHERE, 65536, 0);
 	host = bo_map(e.fd, bo, 65536);
@@ -142,7 +107,7 @@ static void test_open(void)
 	is(submit(e.fd, e.queue, &job, 1, &s, 1, NULL), 0, "an endless launch");
 	h.handle = s.handle;
 	is(drv_ioctl(e.fd, DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &h), 0, "its fence as a file");
-	is(driver("unbind"), 0, "unbind");
+	is(card_driver("unbind", device), 0, "unbind");
 	is(drv_query(e.fd, DRM_AXON_QUERY_DEVICE, &d, &size), -ENODEV, "query: ENODEV");
 	is(submit(e.fd, e.queue, &job, 1, NULL, 0, NULL), -ENODEV, "submit: ENODEV");
 	is(vm_create(e.fd, &bo), -ENODEV, "VM_CREATE: ENODEV");
@@ -154,7 +119,7 @@ static void test_open(void)
 	munmap(host, 65536);
 	env_close(&e);
 	ok(true, "everything closed");
-	is(driver("bind"), 0, "bind");
+	is(card_driver("bind", device), 0, "bind");
 	look_at_fence(h.fd);
 	close(h.fd);
 }
@@ -174,14 +139,14 @@ static void test_busy(unsigned int rounds)
 		pthread_create(&t[1], NULL, hammer_raw, &e);
 		pthread_create(&t[2], NULL, touch, &e);
 		usleep(50000 + i * 7000);
-		bad += driver("unbind") != 0;
+		bad += card_driver("unbind", device) != 0;
 		usleep(20000);
 		stop = true;
 		pthread_join(t[0], NULL);
 		pthread_join(t[1], NULL);
 		pthread_join(t[2], NULL);
 		env_close(&e);
-		bad += driver("bind") != 0;
+		bad += card_driver("bind", device) != 0;
 	}
 	is(bad, 0, "%u times unbind under load and bind", rounds);
 }
