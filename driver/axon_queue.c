@@ -109,8 +109,10 @@ static void queue_complete(struct axon_queue *q, const struct axon_cqe *cqe, u64
 	error = axon_status_errno(status);
 	if (status == AXON_STATUS_KILLED && q->kill_error)
 		error = q->kill_error;
-	axon_ctx_fail(q->ctx, q, error == -EFAULT ? DRM_AXON_CTX_FAULTED :
-		      error == -ETIME ? DRM_AXON_CTX_TIMEDOUT : 0, status, seqno);
+	/* the end that axon_queue_kill() asked for is no failure of the context */
+	if (status != AXON_STATUS_QUEUE_GONE || !q->kill_error)
+		axon_ctx_fail(q->ctx, q, error == -EFAULT ? DRM_AXON_CTX_FAULTED :
+			      error == -ETIME ? DRM_AXON_CTX_TIMEDOUT : 0, status, seqno);
 	queue_end_first(q, error);
 	queue_stop(q, -ECANCELED);
 }
