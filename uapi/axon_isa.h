@@ -34,8 +34,8 @@
 /**
  * enum axon_engine - the instruction streams of a core: five engines and the collectives sequencer
  *
- * Not NKI's numbering: this is the index into &struct axon_program.engine. CC is what Neuron calls a
- * CC-core: it takes control instructions and DMA only. Its code is made when a program is loaded
+ * Not NKI's numbering: this is the index into &struct axon_program.engine. CC is what Neuron calls
+ * a CC-core: it takes control instructions and DMA only. Its code is made when a program is loaded
  * for a rank, so it never stands in an executable.
  */
 enum axon_engine {
@@ -485,8 +485,9 @@ AXON_ASSERT_SIZE(struct axon_stream, 16);
  * @ranks: members of the gang, 1..AXON_MAX_RANKS; 0 without
  * @reserved0: must be 0
  * @keep: what the loader calls this program and its constants, never again for others in this
- *	address space; 0: nothing. If the launch before on this core was of the same address space and
- *	@keep and did not fail, SBUF and PSUM are as it left them and AXON_SREG_KEPT is 1. Since 1.2
+ *	address space; 0: nothing. If the launch before on this core was of the same address space
+ *	and @keep and did not fail, SBUF and PSUM are as it left them and AXON_SREG_KEPT is 1. Since
+ *	1.2
  */
 struct axon_program {
 	__u32 magic;

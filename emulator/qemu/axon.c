@@ -9,8 +9,8 @@
  * Threads and locks. Each card has one thread, which is the only one to make the "card thread's
  * calls" of the model, except while it is parked. Its DMA reaches plain RAM only and needs no lock.
  * The thread takes the BQL for one thing, to raise interrupts, and counts as parked while it waits
- * for it: so whoever holds the BQL may wait until it has parked. While it has other work, interrupts
- * leave through a bottom half instead, so that no lock keeps the card from working.
+ * for it: so whoever holds the BQL may wait until it has parked. While it has other work,
+ * interrupts leave through a bottom half instead, so that no lock keeps the card from working.
  * Lock order: BQL, then AxonState::lock; never the other way round.
  *
  * The file has the shape of hw/misc/x.c; plugin.c loads it into a QEMU that was built without it.
