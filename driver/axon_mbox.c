@@ -90,10 +90,13 @@ static int mbox_wait(struct axon_device *axdev, u32 seq, struct axon_mbox_msg *m
 	for (;;) {
 		int ret = mbox_take(axdev, seq, msg);
 
-		if (ret)
-			return ret < 0 ? ret : 0;
+		if (ret > 0)
+			return 0;
+		/* looked at afterwards: a reset that follows it leaves nothing that makes sense */
 		if (READ_ONCE(mb->dead))
 			return -ENODEV;
+		if (ret)
+			return ret;
 		if (time_after(jiffies, end))
 			return -ETIMEDOUT;
 		/* look now and then even if an interrupt got lost */

@@ -117,7 +117,7 @@ static struct pci_driver axon_pci_driver = {
 	.remove = axon_pci_remove,
 	.shutdown = axon_pci_shutdown,
 	.err_handler = &axon_pci_err_handler,
-	.driver.dev_groups = axon_sysfs_groups,
+	.dev_groups = axon_sysfs_groups,
 };
 
 int axon_pci_register(void)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "internal.h"
+#include "fabric.h"
 
 #define SLICE_NS		50000u
 /* Instructions of the control core between two looks at the rings. */
@@ -157,7 +157,7 @@ static bool read_identity(struct axon_card *card, uint32_t offset, uint32_t *val
 		*value = half(cfg->serial, offset - AXON_REG_SERIAL_LO);
 		return true;
 	case AXON_REG_FEATURES:
-		*value = 0;
+		*value = card->fabric->linked ? AXON_FEATURE_LINKS : 0;
 		return true;
 	default:
 		return false;
@@ -217,7 +217,7 @@ uint32_t axon_card_read(struct axon_card *card, uint32_t offset)
 
 	if (!(offset & 3) && offset < AXON_REGS_SIZE) {
 		if (read_state(card, offset, &value) || read_identity(card, offset, &value) ||
-		    read_core(card, offset, &value))
+		    read_core(card, offset, &value) || axon_fabric_read(card, offset, &value))
 			return value;
 		if (mod_vector(offset, &v))
 			return get(card->msix_mod[v]);
@@ -332,6 +332,8 @@ static void registers_reset(struct axon_card *card)
 void axon_card_reset(struct axon_card *card)
 {
 	atomic_store(&card->stage, AXON_STAGE_RESETTING);
+	axon_fabric_mark(card, AXON_PLACE_RESET, true);
+	axon_fabric_quiesce(card);
 	axon_ctrl_reset(card);
 	axon_queues_reset(card);
 	axon_vectors_reset(card);
@@ -340,6 +342,7 @@ void axon_card_reset(struct axon_card *card)
 	card->ctrl_next = 0;
 	card->more = false;
 	atomic_fetch_add(&card->reset_count, 1);
+	axon_fabric_mark(card, AXON_PLACE_RESET, false);
 	atomic_store(&card->stage, AXON_STAGE_IDLE);
 	/* Last: from here on the host reads IDLE, and what it writes counts. */
 	atomic_store(&card->reset_request, 0);
@@ -395,13 +398,22 @@ static bool run_ctrl(struct axon_card *card, uint64_t now)
 	return card->ctrl_next <= now;
 }
 
+static void links_changed(struct axon_card *card)
+{
+	axon_mmu_drop_links(card);
+	axon_card_host_int(card, AXON_INT_LINK);
+}
+
 bool axon_card_run(struct axon_card *card)
 {
 	uint64_t now = card->ops.now_ns(card->opaque);
 	uint64_t deadline = now + SLICE_NS;
 	bool more;
 
+	/* Outside of the slice: a reset waits for the slices of others. */
 	take_requests(card);
+	if (axon_fabric_enter(card))
+		links_changed(card);
 	axon_mmu_trim(card);
 	do {
 		more = run_ctrl(card, now);
@@ -410,6 +422,7 @@ bool axon_card_run(struct axon_card *card)
 			break;
 		now = card->ops.now_ns(card->opaque);
 	} while (now < deadline);
+	axon_fabric_leave(card);
 	card->more = more;
 	return more;
 }
@@ -418,7 +431,8 @@ bool axon_card_run(struct axon_card *card)
 static bool requested(struct axon_card *card)
 {
 	if (atomic_load(&card->reset_request) || atomic_load(&card->boot_request) ||
-	    atomic_load(&card->mbox_rung) || atomic_load(&card->ctrl_kick))
+	    atomic_load(&card->mbox_rung) || atomic_load(&card->ctrl_kick) ||
+	    atomic_load(&axon_card_place(card)->changed))
 		return true;
 	for (uint32_t i = 0; i < AXON_MAX_QUEUES / 64; i++)
 		if (atomic_load(&card->rung[i]))
@@ -451,6 +465,12 @@ int axon_card_set(struct axon_card *card, enum axon_card_knob knob, int64_t valu
 
 	if (knob == AXON_KNOB_DROP_IRQ)
 		return axon_vectors_drop(card, value);
+	if (knob == AXON_KNOB_LINK_DOWN) {
+		if (value != 0 && value != 1)
+			return -EINVAL;
+		axon_fabric_mark(card, AXON_PLACE_DOWN, value);
+		return 0;
+	}
 	ret = axon_ctrl_set(card, knob, value);
 	if (ret)
 		return ret;
@@ -477,7 +497,7 @@ static bool config_ok(const struct axon_card_config *cfg)
 		return false;
 	if (cfg->hbm_stacks != 1 && cfg->hbm_stacks != 2 && cfg->hbm_stacks != 4)
 		return false;
-	if (cfg->revision != AXON_REVISION_A1 || cfg->place || cfg->fabric)
+	if (cfg->revision != AXON_REVISION_A1 || (!cfg->fabric && cfg->place))
 		return false;
 	if (!cfg->hbm_size || cfg->hbm_size > HBM_MAX ||
 	    cfg->hbm_size % (HBM_UNIT * cfg->hbm_stacks))
@@ -520,6 +540,8 @@ static int parts_create(struct axon_card *card)
 	int ret = memory_create(card);
 
 	if (!ret)
+		ret = axon_fabric_join(card);
+	if (!ret)
 		ret = axon_mmu_create(card);
 	for (uint32_t c = 0; !ret && c < card->cfg.cores; c++)
 		ret = axon_core_create(card, c);
@@ -529,6 +551,9 @@ static int parts_create(struct axon_card *card)
 		ret = axon_queues_create(card);
 	if (!ret)
 		ret = axon_ctrl_create(card);
+	/* At last: from now on others can reach its memory. */
+	if (!ret)
+		ret = axon_fabric_attach(card);
 	return ret;
 }
 
@@ -559,6 +584,8 @@ void axon_card_destroy(struct axon_card *card)
 {
 	if (!card)
 		return;
+	if (card->fabric)
+		axon_fabric_detach(card);
 	/* Launches end before their cores go, mappings before the card does. */
 	if (card->queues)
 		axon_queues_reset(card);
@@ -570,6 +597,7 @@ void axon_card_destroy(struct axon_card *card)
 	for (uint32_t c = 0; c < card->cfg.cores; c++)
 		if (card->core[c])
 			axon_core_destroy(card, c);
+	axon_fabric_part(card);
 	if (card->hbm_own)
 		munmap(card->hbm, card->cfg.hbm_size);
 	if (card->mbox_own)

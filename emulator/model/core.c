@@ -194,6 +194,7 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 	}
 	c->dma_mask = 0;
 	c->now = 0;
+	memset(&c->lines, 0, sizeof(c->lines));
 	c->profiled = 0;
 	c->flops = c->result_flops = 0;
 	memset(&c->fault, 0, sizeof(c->fault));
@@ -412,6 +413,8 @@ static enum axon_status next_descriptor(struct axon_core *c, struct axon_dmaq *d
 	}
 	t->left--;
 	d->active = true;
+	axon_link_begin(&d->job.use);
+	d->job.use.start = d->clock + axon_cost_dma(0, 0);
 	return axon_dma_prepare(c, &t->desc, &d->job);
 }
 
@@ -441,7 +444,7 @@ static enum axon_status dma_step(struct axon_core *c, unsigned int q, uint64_t *
 	if (!done)
 		return AXON_STATUS_OK;
 	d->active = false;
-	d->clock += d->job.cycles;
+	d->clock = axon_link_end(c->card, &d->job.use, &c->lines, start + d->job.cycles);
 	d->posting = !t->left;
 	if (c->now < d->clock)
 		c->now = d->clock;

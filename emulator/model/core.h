@@ -113,11 +113,12 @@ struct axon_transfer {
 /**
  * struct axon_dma_end - one end of a transfer
  * @mem: in memory, else on chip
- * @access: AXON_ACCESS_READ or _WRITE
+ * @access: AXON_ACCESS_READ or _WRITE; @mem: READ_FAR or WRITE_FAR
  * @dtype: element type
  * @esz: its size
  * @base: virtual address (@mem) or host address of the first element
  * @step: bytes between neighbours; on chip those of the host
+ * @peer: @mem: whose HBM @win shows, or AXON_NO_PEER; not set in a fabric of one place
  * @win: what the MMU has shown last; outlives the transfer, not an axon_core_run()
  */
 struct axon_dma_end {
@@ -125,6 +126,7 @@ struct axon_dma_end {
 	uint8_t access;
 	uint8_t dtype;
 	uint8_t esz;
+	uint32_t peer;
 	uint64_t base;
 	int64_t step[4];
 	struct axon_window win;
@@ -152,6 +154,7 @@ enum axon_dma_mode {
  * @index_addr: virtual address of the indices
  * @index_bound: indices are below
  * @cycles: cost, known before the first byte moves
+ * @use: what it takes of the links, on top of @cycles
  */
 struct axon_dma_job {
 	struct axon_dma_end src;
@@ -168,6 +171,7 @@ struct axon_dma_job {
 	uint64_t index_addr;
 	uint32_t index_bound;
 	uint64_t cycles;
+	struct axon_link_use use;
 };
 
 /**
@@ -217,6 +221,7 @@ struct axon_dirty {
  * @due: clock of every engine that is READY, else AXON_NEVER: what the choice needs in one place
  * @sem: semaphores
  * @now: latest clock that anything reached
+ * @lines: when the card's links are free again, as far as this launch uses them
  * @profiled: profile records made
  * @flops: of this launch
  * @prof_win: piece of the profile buffer
@@ -247,6 +252,7 @@ struct axon_core {
 	uint64_t due[AXON_NUM_STREAMS];
 	uint32_t sem[AXON_NUM_SEMAPHORES];
 	uint64_t now;
+	struct axon_link_lines lines;
 	uint32_t profiled;
 	uint64_t flops;
 	struct axon_window prof_win;

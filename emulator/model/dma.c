@@ -8,6 +8,7 @@
  */
 #include "core.h"
 #include "engine_loop.h"
+#include "fabric.h"
 
 #define CHUNK		256u	/* elements converted at once */
 #define CHIP_LIMIT	((uint64_t)AXON_PARTITIONS << AXON_PART_SHIFT)
@@ -107,6 +108,7 @@ static bool make_end(struct axon_core *c, const struct axon_dma_desc *d, struct 
 	if (!e->mem)
 		return chip_end(c, d, e, addr, space, step,
 				d->flags & (target ? AXON_DMA_F_SCATTER : AXON_DMA_F_GATHER));
+	e->access = target ? AXON_ACCESS_WRITE_FAR : AXON_ACCESS_READ_FAR;
 	e->base = addr;
 	for (unsigned int a = 0; a < 4; a++)
 		e->step[a] = step[a];
@@ -286,19 +288,40 @@ static enum axon_status reach(struct axon_core *c, struct axon_dma_end *e, uint6
 			      int64_t step, uint64_t *n, uint8_t **p, uint64_t *addr)
 {
 	enum axon_status st;
+	bool fresh;
 
 	if (!e->mem) {
 		*p = (uint8_t *)(uintptr_t)at;
 		return AXON_STATUS_OK;
 	}
+	fresh = at - e->win.va >= e->win.len;
 	st = axon_window_get(c, &e->win, at, AXON_WINDOW, e->access);
 	if (st != AXON_STATUS_OK) {
 		*addr = at;
 		return st;
 	}
+	if (fresh && c->card->fabric->places > 1)
+		e->peer = axon_mmu_peer(c->card, c->launch.asid, at, e->access);
 	*n = fit(&e->win, e, at, step, *n);
 	*p = e->win.ptr + (at - e->win.va);
 	return AXON_STATUS_OK;
+}
+
+/* Does what the window shows lie in a peer's HBM? */
+static bool is_far(const struct axon_core *c, const struct axon_dma_end *e)
+{
+	return e->mem && c->card->fabric->places > 1 && e->peer != AXON_NO_PEER;
+}
+
+/* @n elements have been moved; what is combined is combined at the target, and counts as written. */
+static void count_links(struct axon_core *c, struct axon_dma_job *j, uint64_t n)
+{
+	if (is_far(c, &j->src))
+		axon_link_move(c->card, &j->use, &c->lines, AXON_LINK_IN, j->src.peer,
+			       n * j->src.esz);
+	if (is_far(c, &j->dst))
+		axon_link_move(c->card, &j->use, &c->lines, AXON_LINK_OUT, j->dst.peer,
+			       n * j->dst.esz);
 }
 
 /* One element, of which at least one end lies across a border. */
@@ -310,7 +333,7 @@ static enum axon_status bounce(struct axon_core *c, struct axon_dma_job *j, uint
 	enum axon_status st;
 
 	if (!psrc) {
-		st = axon_mmu_read(c->card, asid, src, in, j->src.esz, addr);
+		st = axon_mmu_copy(c->card, asid, src, in, j->src.esz, AXON_ACCESS_READ_FAR, addr);
 		if (st != AXON_STATUS_OK)
 			return st;
 		psrc = in;
@@ -320,12 +343,13 @@ static enum axon_status bounce(struct axon_core *c, struct axon_dma_job *j, uint
 		return AXON_STATUS_OK;
 	}
 	if (j->op) {
-		st = axon_mmu_read(c->card, asid, dst, out, j->dst.esz, addr);
+		st = axon_mmu_copy(c->card, asid, dst, out, j->dst.esz, AXON_ACCESS_READ_FAR,
+				   addr);
 		if (st != AXON_STATUS_OK)
 			return st;
 	}
 	move(c, j, out, psrc, 1);
-	return axon_mmu_write(c->card, asid, dst, out, j->dst.esz, addr);
+	return axon_mmu_copy(c->card, asid, dst, out, j->dst.esz, AXON_ACCESS_WRITE_FAR, addr);
 }
 
 /* Elements of the innermost axis until the run or the budget ends. */
@@ -359,6 +383,7 @@ static enum axon_status run(struct axon_core *c, struct axon_dma_job *j, uint64_
 			if (st != AXON_STATUS_OK)
 				return st;
 		}
+		count_links(c, j, n);
 		j->pos[in] += n;
 		cost = n * j->dst.esz + 64;
 		*budget -= cost < *budget ? cost : *budget;
@@ -399,11 +424,11 @@ static void short_runs(struct axon_dma_job *j, uint64_t *src, uint64_t *dst, uin
 	}
 }
 
-static bool has_short_runs(const struct axon_dma_job *j)
+static bool has_short_runs(const struct axon_core *c, const struct axon_dma_job *j)
 {
 	unsigned int in = j->axes - 1;
 
-	return in && j->mode == AXON_DMA_MOVE && !(j->flags & ROWS) && !j->pos[in] &&
+	return in && !is_far(c, &j->src) && !is_far(c, &j->dst) && j->mode == AXON_DMA_MOVE && !(j->flags & ROWS) && !j->pos[in] &&
 	       j->src.step[in] == j->src.esz && j->dst.step[in] == j->dst.esz;
 }
 
@@ -477,7 +502,7 @@ enum axon_status axon_dma_work(struct axon_core *c, struct axon_dma_job *j, uint
 				dst += row_pos(j, AXON_DMA_F_SCATTER, a) *
 					(uint64_t)j->dst.step[a];
 			}
-			if (has_short_runs(j))
+			if (has_short_runs(c, j))
 				short_runs(j, &src, &dst, &budget);
 			st = run(c, j, src, dst, &budget, addr);
 			if (st != AXON_STATUS_OK)

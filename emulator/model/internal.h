@@ -7,7 +7,10 @@
  *   rv32.c   the control core's interpreter; knows nothing of the card
  *   ctrl.c   the control core's memory map and peripherals, fault FIFO, watchdog
  *   sensors.c  power, temperature, energy and error counters, as the peripherals show them
- *   mmu.c    page-table walks, TLB, DMA mappings
+ *   fabric.c  the cards that are linked, ways between them, who is up
+ *   fabric_parse.c  a fabric from text
+ *   link.c   bytes and cycles of transfers over links
+ *   mmu.c    page-table walks, TLB, DMA mappings, link pages
  *   queue.c  rings, commands, completions, choice of what runs on a core
  *   vector.c interrupts of queues and their moderation
  *   core.c   a launch: sequencers, semaphores, discrete-event order, registers
@@ -31,6 +34,8 @@
 #include "axon_isa.h"
 #include "axon_mbox.h"
 
+struct axon_fabric;	/* fabric.c; a card's part of it is described in fabric.h */
+struct axon_peer;	/* fabric.c */
 struct axon_mmu;	/* mmu.c */
 struct axon_queues;	/* queue.c */
 struct axon_vectors;	/* vector.c */
@@ -46,6 +51,8 @@ struct axon_ctrl;	/* ctrl.c */
  * @hbm_own: @hbm was allocated by the card
  * @mbox: mailbox SRAM
  * @mbox_own: @mbox was allocated by the card
+ * @fabric: cfg.fabric, or one of the card's own with one place
+ * @peer: what the card did to others, by place
  * @mmu: translation
  * @queues: rings
  * @vectors: interrupts of queues
@@ -77,6 +84,8 @@ struct axon_card {
 	uint8_t *mbox;
 	bool hbm_own;
 	bool mbox_own;
+	struct axon_fabric *fabric;
+	struct axon_peer *peer;
 	struct axon_mmu *mmu;
 	struct axon_queues *queues;
 	struct axon_vectors *vectors;
@@ -111,6 +120,10 @@ void axon_card_host_int(struct axon_card *card, uint32_t causes);
 #define AXON_ACCESS_READ	0u
 #define AXON_ACCESS_WRITE	1u
 #define AXON_ACCESS_EXEC	2u
+/* The same for what may also lie behind a link. */
+#define AXON_ACCESS_READ_FAR	3u
+#define AXON_ACCESS_WRITE_FAR	4u
+#define AXON_NUM_ACCESSES	5u
 
 int axon_mmu_create(struct axon_card *card);	/* sets card->mmu; 0 or -ENOMEM */
 void axon_mmu_destroy(struct axon_card *card);
@@ -118,6 +131,8 @@ void axon_mmu_reset(struct axon_card *card);	/* disables all, drops every mappin
 /* Between slices: drops all mappings of system memory; _trim() only if there are very many. */
 void axon_mmu_drop_mappings(struct axon_card *card);
 void axon_mmu_trim(struct axon_card *card);
+/* Between slices: drops all translations, since those of link pages may be stale. */
+void axon_mmu_drop_links(struct axon_card *card);
 bool axon_mmu_enabled(struct axon_card *card, uint32_t asid);
 /* Changes whenever pointers of the address space become invalid; @asid < AXON_MAX_ASIDS. */
 uint64_t axon_mmu_generation(struct axon_card *card, uint32_t asid);
@@ -137,11 +152,59 @@ enum axon_p_result axon_mmu_invalidate(struct axon_card *card, uint32_t asid);
  */
 enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint64_t va,
 				    uint64_t *len, unsigned int access, uint8_t **ptr);
-/* Copies across pages; @fault_va gets the address that failed. */
+/*
+ * Whose HBM @va lies in, which has just been translated for @access (READ_FAR or WRITE_FAR): a
+ * place of the fabric, or AXON_NO_PEER if it is no link page.
+ */
+uint32_t axon_mmu_peer(struct axon_card *card, uint32_t asid, uint64_t va, unsigned int access);
+/* Copies across pages; @fault_va gets the address that failed. _copy(): by @access, from or to @buf. */
+enum axon_status axon_mmu_copy(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
+			       uint64_t len, unsigned int access, uint64_t *fault_va);
 enum axon_status axon_mmu_read(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
 			       uint64_t len, uint64_t *fault_va);
 enum axon_status axon_mmu_write(struct axon_card *card, uint32_t asid, uint64_t va,
 				const void *buf, uint64_t len, uint64_t *fault_va);
+
+/* ---- link.c ---- */
+
+#define AXON_LINK_IN	0u
+#define AXON_LINK_OUT	1u
+
+/**
+ * struct axon_link_lines - a core's view of its card's links during a launch
+ * @free: by direction and neighbour: when the link is free again
+ */
+struct axon_link_lines {
+	uint64_t free[2][AXON_MAX_PEERS];
+};
+
+/**
+ * struct axon_link_use - what one transfer has taken of the links so far
+ * @start: cycle from which it can use them
+ * @peer: by direction: whom @bytes are for, or AXON_NO_PEER
+ * @bytes: that have not yet taken a link
+ * @free: when the last link it took is free again
+ * @own: in place of lines for a transfer that is alone
+ * @wrote: places written to, one bit each
+ * @latency: by direction: the longest way's, in cycles
+ */
+struct axon_link_use {
+	uint64_t start;
+	uint32_t peer[2];
+	uint64_t bytes[2];
+	uint64_t free;
+	uint64_t own[2];
+	uint64_t wrote;
+	uint32_t latency[2];
+};
+
+void axon_link_begin(struct axon_link_use *use);
+/* @bytes were moved from (_IN) or to (_OUT) @peer's HBM. @lines: NULL: nobody else uses the links. */
+void axon_link_move(struct axon_card *card, struct axon_link_use *use,
+		    struct axon_link_lines *lines, unsigned int dir, uint32_t peer, uint64_t bytes);
+/* When all has arrived; @end: the transfer's end without links. */
+uint64_t axon_link_end(const struct axon_card *card, struct axon_link_use *use,
+		       struct axon_link_lines *lines, uint64_t end);
 
 /* ---- core.c ---- */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * mmu.c - address translation: page-table walks, the TLB, mappings of system memory.
+ * mmu.c - address translation: page-table walks, the TLB, mappings of system memory, link pages.
  *
  * Every access of a ring, an engine or a DMA queue comes through here with the address space of the
  * context that owns it. Page tables belong to the guest and change under our hands: an entry is
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "fabric.h"
 
 #define TLB_BITS		11
 #define TLB_ENTRIES		(1u << TLB_BITS)
@@ -32,12 +32,14 @@
  * @tag: by AXON_ACCESS_*: tlb_tag() of the page if the access is allowed, else TLB_EMPTY
  * @host: where the page's first byte is
  * @span: bytes contiguous from @host, at least a page
+ * @peer: LINK: place of the card whose HBM it is, else AXON_NO_PEER
  */
 struct tlb_entry {
-	uint64_t tag[3];
+	uint64_t tag[AXON_NUM_ACCESSES];
 	uint8_t *host;
 	uint64_t span;
-	uint64_t pad[3];
+	uint32_t peer;
+	uint32_t pad;
 };
 
 /**
@@ -116,10 +118,10 @@ static void tlb_flush(struct axon_mmu *mmu, uint32_t asid)
 	for (uint32_t i = 0; i < TLB_ENTRIES; i++) {
 		struct tlb_entry *e = &mmu->tlb[i];
 
-		/* A filled entry always has its read tag. */
-		if (e->tag[AXON_ACCESS_READ] != TLB_EMPTY &&
-		    (e->tag[AXON_ACCESS_READ] & 63) == asid)
-			e->tag[0] = e->tag[1] = e->tag[2] = TLB_EMPTY;
+		/* A filled entry can always be read in some way. */
+		if (e->tag[AXON_ACCESS_READ_FAR] != TLB_EMPTY &&
+		    (e->tag[AXON_ACCESS_READ_FAR] & 63) == asid)
+			memset(e->tag, 0xff, sizeof(e->tag));
 	}
 }
 
@@ -261,7 +263,42 @@ static uint64_t leaf_target(const struct leaf *leaf)
 	return (leaf->pte & AXON_PTE_TARGET_MASK) >> AXON_PTE_TARGET_SHIFT;
 }
 
-static enum axon_status leaf_check(const struct axon_card *card, const struct leaf *leaf,
+static uint32_t leaf_peer(const struct leaf *leaf)
+{
+	return (uint32_t)((leaf->pte & AXON_PTE_PEER_MASK) >> AXON_PTE_PEER_SHIFT);
+}
+
+/*
+ * A link page that the rights allow. The peer's driver is not asked; that the page lies in its
+ * memory is all there is to check.
+ */
+static enum axon_status link_check(struct axon_card *card, const struct leaf *leaf,
+				   unsigned int access)
+{
+	uint64_t size = 1ull << leaf->shift, addr = leaf->pte & AXON_PTE_ADDR_MASK;
+	uint32_t peer = leaf_peer(leaf);
+	const struct axon_place *place;
+
+	if (access == AXON_ACCESS_EXEC)
+		return AXON_STATUS_FAULT_EXEC;
+	if (peer >= card->fabric->places || peer == card->cfg.place)
+		return AXON_STATUS_FAULT_LINK;
+	if (access < AXON_ACCESS_READ_FAR || axon_fabric_state(card, peer) != AXON_PEER_UP) {
+		axon_fabric_error(card, peer);
+		return AXON_STATUS_FAULT_LINK;
+	}
+	place = &card->fabric->place[peer];
+	if (size > place->hbm_size || addr > place->hbm_size - size)
+		return AXON_STATUS_FAULT_PTE;
+	return AXON_STATUS_OK;
+}
+
+static bool is_write(unsigned int access)
+{
+	return access == AXON_ACCESS_WRITE || access == AXON_ACCESS_WRITE_FAR;
+}
+
+static enum axon_status leaf_check(struct axon_card *card, const struct leaf *leaf,
 				   unsigned int access)
 {
 	uint64_t size = 1ull << leaf->shift;
@@ -277,22 +314,20 @@ static enum axon_status leaf_check(const struct axon_card *card, const struct le
 	if (target == AXON_PTE_TARGET_HBM &&
 	    (size > card->cfg.hbm_size || addr > card->cfg.hbm_size - size))
 		return AXON_STATUS_FAULT_PTE;
-	if (access == AXON_ACCESS_WRITE && !(leaf->pte & AXON_PTE_WRITE))
+	if (is_write(access) && !(leaf->pte & AXON_PTE_WRITE))
 		return AXON_STATUS_FAULT_WRITE;
 	if (access == AXON_ACCESS_EXEC && !(leaf->pte & AXON_PTE_EXEC))
 		return AXON_STATUS_FAULT_EXEC;
-	/* No fabric yet: every link is down, which AXON_REG_FEATURES says too. */
-	if (target == AXON_PTE_TARGET_LINK)
-		return AXON_STATUS_FAULT_LINK;
-	return AXON_STATUS_OK;
+	return target == AXON_PTE_TARGET_LINK ? link_check(card, leaf, access) : AXON_STATUS_OK;
 }
 
 /*
  * Bytes of the same table that continue the leaf: same rights and target, next address. The first
  * @skip bytes of the leaf do not count. An entry is compared whole with what it should be, so it
- * needs no check of its own but the end of HBM.
+ * needs no check of its own but the end of the memory, which has @limit bytes.
  */
-static uint64_t leaf_run(const struct axon_card *card, const struct leaf *leaf, uint64_t skip)
+static uint64_t leaf_run(const struct axon_card *card, const struct leaf *leaf, uint64_t skip,
+			 uint64_t limit)
 {
 	uint64_t size = 1ull << leaf->shift;
 	uint64_t run = size - skip;
@@ -307,25 +342,33 @@ static uint64_t leaf_run(const struct axon_card *card, const struct leaf *leaf, 
 		/* The address must not carry into the peer's field. */
 		if (!(want & AXON_PTE_ADDR_MASK) || pte_read(card, leaf->table, i) != want)
 			break;
-		if (leaf_target(leaf) == AXON_PTE_TARGET_HBM &&
-		    (want & AXON_PTE_ADDR_MASK) > card->cfg.hbm_size - size)
+		if ((want & AXON_PTE_ADDR_MASK) > limit - size)
 			break;
 		run += size;
 	}
 	return run;
 }
 
+/* @peer: place, or AXON_NO_PEER; a link page is there only for what may lie behind a link. */
 static void tlb_fill(struct axon_mmu *mmu, uint32_t asid, uint64_t va, uint64_t rights,
-		     uint8_t *host, uint64_t span)
+		     uint32_t peer, uint8_t *host, uint64_t span)
 {
 	struct tlb_entry *e = &mmu->tlb[tlb_slot(asid, va)];
 	uint64_t tag = tlb_tag(asid, va);
 
-	e->tag[AXON_ACCESS_READ] = tag;
-	e->tag[AXON_ACCESS_WRITE] = rights & AXON_PTE_WRITE ? tag : TLB_EMPTY;
-	e->tag[AXON_ACCESS_EXEC] = rights & AXON_PTE_EXEC ? tag : TLB_EMPTY;
+	e->tag[AXON_ACCESS_READ_FAR] = tag;
+	e->tag[AXON_ACCESS_WRITE_FAR] = rights & AXON_PTE_WRITE ? tag : TLB_EMPTY;
+	if (peer == AXON_NO_PEER) {
+		e->tag[AXON_ACCESS_READ] = tag;
+		e->tag[AXON_ACCESS_WRITE] = e->tag[AXON_ACCESS_WRITE_FAR];
+		e->tag[AXON_ACCESS_EXEC] = rights & AXON_PTE_EXEC ? tag : TLB_EMPTY;
+	} else {
+		e->tag[AXON_ACCESS_READ] = e->tag[AXON_ACCESS_WRITE] = TLB_EMPTY;
+		e->tag[AXON_ACCESS_EXEC] = TLB_EMPTY;
+	}
 	e->host = host;
 	e->span = span;
+	e->peer = peer;
 }
 
 /*
@@ -342,7 +385,7 @@ static enum axon_status sys_translate(struct axon_card *card, uint32_t asid, uin
 	uint64_t got = run;
 	uint8_t *host = sys_map(card, space, bus, &got, write);
 
-	if (!host && write && access != AXON_ACCESS_WRITE) {
+	if (!host && write && !is_write(access)) {
 		write = false;
 		rights &= ~AXON_PTE_WRITE;
 		got = run;
@@ -351,7 +394,7 @@ static enum axon_status sys_translate(struct axon_card *card, uint32_t asid, uin
 	if (!host)
 		return AXON_STATUS_FAULT_BUS;
 	if (got >= AXON_PAGE_SIZE) {
-		tlb_fill(card->mmu, asid, va, rights, host, got);
+		tlb_fill(card->mmu, asid, va, rights, AXON_NO_PEER, host, got);
 		got -= off;
 		host += off;
 	} else if (got > off) {
@@ -377,7 +420,9 @@ translate_miss(struct axon_card *card, uint32_t asid, uint64_t va, uint64_t *len
 	struct axon_mmu *mmu = card->mmu;
 	enum axon_status status;
 	struct leaf leaf;
-	uint64_t skip, addr, run;
+	uint64_t skip, addr, run, limit = card->cfg.hbm_size;
+	uint32_t peer = AXON_NO_PEER;
+	uint8_t *hbm = card->hbm;
 
 	if (va >= VA_END)
 		return AXON_STATUS_FAULT_ADDRESS;
@@ -391,12 +436,18 @@ translate_miss(struct axon_card *card, uint32_t asid, uint64_t va, uint64_t *len
 
 	skip = va & ((1ull << leaf.shift) - 1) & ~PAGE_MASK;
 	addr = (leaf.pte & AXON_PTE_ADDR_MASK) + skip;
-	run = leaf_run(card, &leaf, skip);
-	if (leaf_target(&leaf) == AXON_PTE_TARGET_SYS)
+	if (leaf_target(&leaf) == AXON_PTE_TARGET_SYS) {
+		run = leaf_run(card, &leaf, skip, UINT64_MAX);
 		return sys_translate(card, asid, va, addr, run, leaf.pte, access, len, ptr);
-
-	tlb_fill(mmu, asid, va, leaf.pte, card->hbm + addr, run);
-	*ptr = card->hbm + addr + (va & PAGE_MASK);
+	}
+	if (leaf_target(&leaf) == AXON_PTE_TARGET_LINK) {
+		peer = leaf_peer(&leaf);
+		hbm = card->fabric->place[peer].hbm;
+		limit = card->fabric->place[peer].hbm_size;
+	}
+	run = leaf_run(card, &leaf, skip, limit);
+	tlb_fill(mmu, asid, va, leaf.pte, peer, hbm + addr, run);
+	*ptr = hbm + addr + (va & PAGE_MASK);
 	if (*len > run - (va & PAGE_MASK))
 		*len = run - (va & PAGE_MASK);
 	return AXON_STATUS_OK;
@@ -416,10 +467,25 @@ enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint6
 	return AXON_STATUS_OK;
 }
 
-static enum axon_status copy(struct axon_card *card, uint32_t asid, uint64_t va, uint8_t *buf,
-			     uint64_t len, unsigned int access, uint64_t *fault_va)
+uint32_t axon_mmu_peer(struct axon_card *card, uint32_t asid, uint64_t va, unsigned int access)
+{
+	const struct tlb_entry *e = &card->mmu->tlb[tlb_slot(asid, va)];
+	uint64_t len = 1;
+	uint8_t *ptr;
+
+	/* What the bus gave less than a page of is not in the TLB, but such pages are no links. */
+	if (e->tag[access] == tlb_tag(asid, va) ||
+	    (axon_mmu_translate(card, asid, va, &len, access, &ptr) == AXON_STATUS_OK &&
+	     e->tag[access] == tlb_tag(asid, va)))
+		return e->peer;
+	return AXON_NO_PEER;
+}
+
+enum axon_status axon_mmu_copy(struct axon_card *card, uint32_t asid, uint64_t va, void *buffer,
+			       uint64_t len, unsigned int access, uint64_t *fault_va)
 {
 	enum axon_status status = AXON_STATUS_OK;
+	uint8_t *buf = buffer;
 
 	if (len && (va >= VA_END || len > VA_END - va))
 		status = AXON_STATUS_FAULT_ADDRESS;
@@ -430,7 +496,7 @@ static enum axon_status copy(struct axon_card *card, uint32_t asid, uint64_t va,
 		status = axon_mmu_translate(card, asid, va, &run, access, &p);
 		if (status != AXON_STATUS_OK)
 			break;
-		if (access == AXON_ACCESS_WRITE)
+		if (is_write(access))
 			memcpy(p, buf, run);
 		else
 			memcpy(buf, p, run);
@@ -446,14 +512,15 @@ static enum axon_status copy(struct axon_card *card, uint32_t asid, uint64_t va,
 enum axon_status axon_mmu_read(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
 			       uint64_t len, uint64_t *fault_va)
 {
-	return copy(card, asid, va, buf, len, AXON_ACCESS_READ, fault_va);
+	return axon_mmu_copy(card, asid, va, buf, len, AXON_ACCESS_READ, fault_va);
 }
 
 enum axon_status axon_mmu_write(struct axon_card *card, uint32_t asid, uint64_t va,
 				const void *buf, uint64_t len, uint64_t *fault_va)
 {
-	/* copy() only reads it. */
-	return copy(card, asid, va, (uint8_t *)(uintptr_t)buf, len, AXON_ACCESS_WRITE, fault_va);
+	/* It is only read. */
+	return axon_mmu_copy(card, asid, va, (void *)(uintptr_t)buf, len, AXON_ACCESS_WRITE,
+			     fault_va);
 }
 
 /* ---- life ---- */
@@ -528,6 +595,16 @@ void axon_mmu_trim(struct axon_card *card)
 		axon_mmu_drop_mappings(card);
 }
 
+/*
+ * All of the TLB: peers change seldom, and what else it held comes back with a walk. Pointers that
+ * others keep longer than a slice (rings) never are to link pages, so no generation changes.
+ */
+void axon_mmu_drop_links(struct axon_card *card)
+{
+	for (uint32_t i = 0; i < TLB_ENTRIES; i++)
+		memset(card->mmu->tlb[i].tag, 0xff, sizeof(card->mmu->tlb[i].tag));
+}
+
 void axon_mmu_reset(struct axon_card *card)
 {
 	for (uint32_t asid = 0; asid < AXON_MAX_ASIDS; asid++) {
@@ -536,8 +613,7 @@ void axon_mmu_reset(struct axon_card *card)
 		card->mmu->space[asid].enabled = false;
 		axon_core_forget(card, asid);
 	}
-	for (uint32_t i = 0; i < TLB_ENTRIES; i++)
-		memset(card->mmu->tlb[i].tag, 0xff, sizeof(card->mmu->tlb[i].tag));
+	axon_mmu_drop_links(card);
 }
 
 int axon_mmu_create(struct axon_card *card)

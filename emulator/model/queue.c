@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "fabric.h"
 
 /* A core runs this long before the rings are looked at again. */
 #define CORE_QUANTUM_NS		10000u
@@ -69,6 +69,7 @@ struct window {
  * @work: what @cmd does
  * @cmd: command under way, a private copy
  * @done: WORK_MOVE: bytes done
+ * @use: WORK_MOVE: what it took of the links
  */
 struct queue {
 	struct axon_queue_params p;
@@ -86,6 +87,7 @@ struct queue {
 	enum work work;
 	struct axon_cmd cmd;
 	uint64_t done;
+	struct axon_link_use use;
 };
 
 /**
@@ -375,6 +377,8 @@ static void begin_move(struct axon_card *card, struct queue *q)
 		return;
 	}
 	q->done = 0;
+	axon_link_begin(&q->use);
+	q->use.start = MOVE_SETUP_CYCLES;
 	q->work = WORK_MOVE;
 }
 
@@ -421,6 +425,25 @@ static void begin(struct axon_card *card, struct queue *q)
 	}
 }
 
+/* @bytes from @done on were moved. */
+static void move_count(struct axon_card *card, struct queue *q, uint64_t bytes)
+{
+	const struct axon_cmd *cmd = &q->cmd;
+	uint32_t peer;
+
+	if (card->fabric->places == 1)
+		return;
+	if (cmd->opcode == AXON_CMD_COPY) {
+		peer = axon_mmu_peer(card, q->p.asid, cmd->copy.src + q->done,
+				     AXON_ACCESS_READ_FAR);
+		if (peer != AXON_NO_PEER)
+			axon_link_move(card, &q->use, NULL, AXON_LINK_IN, peer, bytes);
+	}
+	peer = axon_mmu_peer(card, q->p.asid, cmd->copy.dst + q->done, AXON_ACCESS_WRITE_FAR);
+	if (peer != AXON_NO_PEER)
+		axon_link_move(card, &q->use, NULL, AXON_LINK_OUT, peer, bytes);
+}
+
 /* Some bytes of a COPY or FILL. Return: OK, or a fault with @addr. */
 static enum axon_status move_run(struct axon_card *card, struct queue *q, uint64_t *moved,
 				 uint64_t *addr)
@@ -434,12 +457,13 @@ static enum axon_status move_run(struct axon_card *card, struct queue *q, uint64
 		run = MOVE_CHUNK;
 	if (cmd->opcode == AXON_CMD_COPY) {
 		*addr = cmd->copy.src + q->done;
-		status = axon_mmu_translate(card, q->p.asid, *addr, &run, AXON_ACCESS_READ, &src);
+		status = axon_mmu_translate(card, q->p.asid, *addr, &run, AXON_ACCESS_READ_FAR,
+					    &src);
 		if (status != AXON_STATUS_OK)
 			return status;
 	}
 	*addr = cmd->copy.dst + q->done;
-	status = axon_mmu_translate(card, q->p.asid, *addr, &run, AXON_ACCESS_WRITE, &dst);
+	status = axon_mmu_translate(card, q->p.asid, *addr, &run, AXON_ACCESS_WRITE_FAR, &dst);
 	if (status != AXON_STATUS_OK)
 		return status;
 	if (src)
@@ -447,6 +471,7 @@ static enum axon_status move_run(struct axon_card *card, struct queue *q, uint64
 	else
 		memset(dst, (int)cmd->copy.src, run);
 	*moved = run;
+	move_count(card, q, run);
 	return AXON_STATUS_OK;
 }
 
@@ -465,9 +490,12 @@ static void move(struct axon_card *card, struct queue *q)
 		}
 		q->done += moved;
 	}
-	if (q->done == q->cmd.copy.size)
-		cmd_done(card, q, MOVE_SETUP_CYCLES +
-			 (q->done + MOVE_BYTES_PER_CYCLE - 1) / MOVE_BYTES_PER_CYCLE, 0);
+	if (q->done == q->cmd.copy.size) {
+		uint64_t cycles = MOVE_SETUP_CYCLES +
+			(q->done + MOVE_BYTES_PER_CYCLE - 1) / MOVE_BYTES_PER_CYCLE;
+
+		cmd_done(card, q, axon_link_end(card, &q->use, NULL, cycles), 0);
+	}
 }
 
 /* One command of a queue, or a piece of it. Return: something was done. */

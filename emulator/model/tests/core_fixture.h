@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "core.h"
+#include "fabric.h"
 
 #define FX_VA		0x7f0000000000ull
 #ifdef FX_FLAT
@@ -46,6 +47,7 @@ struct fx {
 	uint32_t count[AXON_NUM_STREAMS];
 	struct axon_launch launch;
 	uint64_t slices;
+	uint64_t far;		/* from this address on it is place 1's memory; 0: nothing is */
 };
 
 static struct fx *fx_of(struct axon_card *card)
@@ -72,7 +74,7 @@ static uint64_t fx_now(void *opaque)
 enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint64_t va,
 				    uint64_t *len, unsigned int access, uint8_t **ptr)
 {
-	static const uint8_t need[] = { FX_R, FX_R | FX_W, FX_R | FX_X };
+	static const uint8_t need[] = { FX_R, FX_R | FX_W, FX_R | FX_X, FX_R, FX_R | FX_W };
 	struct fx *f = fx_of(card);
 	uint64_t page = (va - FX_VA) / FX_PAGE, off = va % FX_PAGE;
 
@@ -83,8 +85,8 @@ enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint6
 	if (va < FX_VA || page >= FX_PAGES || !(f->rights[page] & FX_R))
 		return AXON_STATUS_FAULT_UNMAPPED;
 	if ((f->rights[page] & need[access]) != need[access])
-		return access == AXON_ACCESS_WRITE ? AXON_STATUS_FAULT_WRITE :
-			AXON_STATUS_FAULT_EXEC;
+		return access == AXON_ACCESS_EXEC ? AXON_STATUS_FAULT_EXEC :
+			AXON_STATUS_FAULT_WRITE;
 	*ptr = f->mem + fx_page(page) * FX_PAGE + off;
 #ifdef FX_FLAT
 	if (*len > FX_PAGES * (uint64_t)FX_PAGE - (va - FX_VA))
@@ -96,21 +98,21 @@ enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint6
 	return AXON_STATUS_OK;
 }
 
-static enum axon_status fx_copy(struct axon_card *card, uint64_t va, void *buf, uint64_t len,
-				unsigned int access, uint64_t *fault_va)
+enum axon_status axon_mmu_copy(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
+			       uint64_t len, unsigned int access, uint64_t *fault_va)
 {
 	uint8_t *b = buf;
 
 	while (len) {
 		uint64_t n = len;
 		uint8_t *p;
-		enum axon_status st = axon_mmu_translate(card, 0, va, &n, access, &p);
+		enum axon_status st = axon_mmu_translate(card, asid, va, &n, access, &p);
 
 		if (st != AXON_STATUS_OK) {
 			*fault_va = va;
 			return st;
 		}
-		if (access == AXON_ACCESS_WRITE)
+		if (access == AXON_ACCESS_WRITE || access == AXON_ACCESS_WRITE_FAR)
 			memcpy(p, b, n);
 		else
 			memcpy(b, p, n);
@@ -124,15 +126,22 @@ static enum axon_status fx_copy(struct axon_card *card, uint64_t va, void *buf, 
 enum axon_status axon_mmu_read(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
 			       uint64_t len, uint64_t *fault_va)
 {
-	(void)asid;
-	return fx_copy(card, va, buf, len, AXON_ACCESS_READ, fault_va);
+	return axon_mmu_copy(card, asid, va, buf, len, AXON_ACCESS_READ, fault_va);
 }
 
 enum axon_status axon_mmu_write(struct axon_card *card, uint32_t asid, uint64_t va,
 				const void *buf, uint64_t len, uint64_t *fault_va)
 {
-	(void)asid;
-	return fx_copy(card, va, (void *)(uintptr_t)buf, len, AXON_ACCESS_WRITE, fault_va);
+	return axon_mmu_copy(card, asid, va, (void *)(uintptr_t)buf, len, AXON_ACCESS_WRITE,
+			     fault_va);
+}
+
+uint32_t axon_mmu_peer(struct axon_card *card, uint32_t asid, uint64_t va, unsigned int access)
+{
+	const struct fx *f = fx_of(card);
+
+	(void)asid, (void)access;
+	return f->far && va >= f->far ? 1 : AXON_NO_PEER;
 }
 
 FX_FN struct fx *fx_new(void)
@@ -146,6 +155,7 @@ FX_FN struct fx *fx_new(void)
 	f->card.opaque = f;
 	for (uint32_t i = 0; i < FX_PAGES; i++)
 		f->rights[i] = i < 512 ? FX_R | FX_X : FX_R | FX_W;
+	assert_int_equal(axon_fabric_join(&f->card), 0);
 	assert_int_equal(axon_core_create(&f->card, 0), 0);
 	f->core = f->card.core[0];
 	return f;
@@ -154,6 +164,7 @@ FX_FN struct fx *fx_new(void)
 static inline void fx_free(struct fx *f)
 {
 	axon_core_destroy(&f->card, 0);
+	axon_fabric_part(&f->card);
 	free(f->mem);
 	free(f);
 }

@@ -304,7 +304,7 @@ static void commands(void **state)
 	store_to(card, PERIPH(AXON_P_CORE_CMD), AXON_P_CORE_KILL);
 	assert_string_equal(fake.called, "queue_kill");
 	assert_int_equal(fake.kill_queue, 17);
-	store_to(card, PERIPH(AXON_P_CORE_CMD), 3);
+	store_to(card, PERIPH(AXON_P_CORE_CMD), 4);
 	assert_int_equal(load_from(card, PERIPH(AXON_P_CORE_RESULT)), AXON_P_BAD_PARAM);
 	store_to(card, PERIPH(AXON_P_CORE_ID), 2);
 	store_to(card, PERIPH(AXON_P_CORE_CMD), AXON_P_CORE_RESET);

@@ -74,16 +74,22 @@ const struct axon_card_ops env_ops = {
 
 struct env *env_init(uint32_t cores)
 {
+	memset(&fakes, 0, sizeof(fakes));
+	fakes.ctrl_deadline = UINT64_MAX;
+	return env_init_linked(cores, NULL, 0);
+}
+
+struct env *env_init_linked(uint32_t cores, struct axon_fabric *fabric, uint32_t place)
+{
 	struct axon_card_config config = {
 		.cores = cores, .hbm_stacks = 2, .revision = AXON_REVISION_A1,
-		.serial = 0x1122334455667788ull, .hbm_size = ENV_HBM_SIZE,
+		.serial = 0x1122334455667788ull, .hbm_size = ENV_HBM_SIZE, .fabric = fabric,
+		.place = place,
 	};
 	struct env *env = calloc(1, sizeof(*env));
 	int ret;
 
 	assert(env);
-	memset(&fakes, 0, sizeof(fakes));
-	fakes.ctrl_deadline = UINT64_MAX;
 	env->now = 1000000000;
 	env->step = 100;
 	env->map_max = UINT64_MAX;

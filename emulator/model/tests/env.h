@@ -53,6 +53,8 @@ struct env {
 };
 
 struct env *env_init(uint32_t cores);
+/* The same for a card in a fabric; zeroes no fakes. */
+struct env *env_init_linked(uint32_t cores, struct axon_fabric *fabric, uint32_t place);
 void env_fini(struct env *env);
 extern const struct axon_card_ops env_ops;
 

@@ -6,7 +6,7 @@
 
 static void bad_types(void **state)
 {
-	static const uint16_t types[] = { 0, 9, 10, 255, 256, 257, 0x7fff, 0xffff };
+	static const uint16_t types[] = { 0, 10, 11, 255, 256, 257, 0x7fff, 0xffff };
 	size_t i;
 
 	for (i = 0; i < sizeof(types) / 2; i++)
@@ -15,11 +15,11 @@ static void bad_types(void **state)
 
 static void bad_lengths(void **state)
 {
-	static const uint16_t want[] = { 0, 0, 16, 16, 16, 48, 8, 8, 8 };
+	static const uint16_t want[] = { 0, 0, 16, 16, 16, 48, 8, 8, 8, 8 };
 	uint8_t data[sizeof(((struct axon_mbox_msg *)0)->data)] = { 0 };
 	uint16_t type, length;
 
-	for (type = AXON_MBOX_PING; type <= AXON_MBOX_SET_TELEMETRY; type++) {
+	for (type = AXON_MBOX_PING; type <= AXON_MBOX_GANG_RESET; type++) {
 		for (length = 0; length <= sizeof(data); length++) {
 			if (length != want[type])
 				assert_int_equal(host_call(*state, type, data, length),

@@ -461,6 +461,67 @@ static void test_faults(void **state)
 #undef FAULT
 }
 
+static uint64_t one_transfer(struct fx *f, struct axon_dma_desc d)
+{
+	struct axon_launch_result r;
+
+	fx_clear(f);
+	fx_emit(f, AXON_ENGINE_CC, fx_dma(3, d));
+	fx_emit(f, AXON_ENGINE_CC, fx_inst(AXON_OP_HALT));
+	r = fx_run(f, 0);
+	assert_int_equal(r.fault.status, AXON_STATUS_OK);
+	return r.cycles - axon_cost_ctl(AXON_OP_DMA);
+}
+
+/* What isa.rst, "Cycles", says of links; the bytes are counted for the right peer and direction. */
+static void test_links(void **state)
+{
+	static const struct axon_fabric_link pair = { 0, 1 };
+	const struct axon_fabric_config cfg = { .places = 2, .uid = 1, .links = &pair,
+						.num_links = 1, .bandwidth = 1000000000 };
+	const uint64_t n = 40000, wire = 840 + n * 7 / 5, hop = 1400;
+	struct fx *f = *state;
+	struct axon_dma_desc d;
+	uint8_t *near, *far;
+
+	axon_fabric_part(&f->card);
+	assert_int_equal(axon_fabric_create(&cfg, &f->card.cfg.fabric), 0);
+	assert_int_equal(axon_fabric_join(&f->card), 0);
+	f->far = FX_DATA + 0x40000;
+	near = calloc(3, n);
+	assert_non_null(near);
+	far = near + n;
+	for (uint64_t i = 0; i < n; i++)
+		near[i] = (uint8_t)(i * 13 + i / 256);
+	fx_poke(f, FX_DATA, near, n);
+	d = fx_desc(f->far + 5, AXON_SPACE_MEM, FX_DATA, AXON_SPACE_MEM, n);
+	assert_int_equal(one_transfer(f, d), wire + hop);
+	fx_peek(f, f->far + 5, far, n);
+	assert_memory_equal(far, near, n);
+	assert_int_equal(f->card.peer[1].written, n);
+	assert_int_equal(f->card.peer[1].read, 0);
+	/* Read: there and back. */
+	d = fx_desc(FX_DATA + 0x20000, AXON_SPACE_MEM, f->far + 5, AXON_SPACE_MEM, n);
+	assert_int_equal(one_transfer(f, d), wire + 2 * hop);
+	fx_peek(f, FX_DATA + 0x20000, far, n);
+	assert_memory_equal(far, near, n);
+	assert_int_equal(f->card.peer[1].read, n);
+	/* Combined at the target: written, not read. */
+	d = fx_desc(f->far + 5, AXON_SPACE_MEM, FX_DATA, AXON_SPACE_MEM, n);
+	d.op = AXON_DMA_ADD;
+	assert_int_equal(one_transfer(f, d), wire + hop);
+	fx_peek(f, f->far + 5, far, n);
+	for (uint64_t i = 0; i < n; i++)
+		assert_int_equal(far[i], (uint8_t)(2 * near[i]));
+	assert_int_equal(f->card.peer[1].read, n);
+	assert_int_equal(f->card.peer[1].written, 2 * n);
+	/* At home the links cost nothing. */
+	d = fx_desc(FX_DATA + 0x20000, AXON_SPACE_MEM, FX_DATA, AXON_SPACE_MEM, n);
+	assert_int_equal(one_transfer(f, d), axon_cost_dma(1, n));
+	axon_fabric_destroy(f->card.cfg.fabric);
+	free(near);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +531,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_backwards, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,9 +48,9 @@ static void holes(void **state)
 {
 	struct axon_card *card = ((struct env *)*state)->card;
 
-	assert_int_equal(axon_card_read(card, 0x40), UINT32_MAX);
-	assert_int_equal(axon_card_read(card, 0x44), UINT32_MAX);
-	assert_int_equal(axon_card_read(card, AXON_REG_ACCESS_ERROR), 0x41);
+	assert_int_equal(axon_card_read(card, 0x50), UINT32_MAX);
+	assert_int_equal(axon_card_read(card, 0x54), UINT32_MAX);
+	assert_int_equal(axon_card_read(card, AXON_REG_ACCESS_ERROR), 0x51);
 	axon_card_write(card, AXON_REG_ACCESS_ERROR, 1);
 	assert_int_equal(axon_card_read(card, AXON_REG_ACCESS_ERROR), 0);
 	axon_card_write(card, AXON_REG_ID, 7);

@@ -150,6 +150,23 @@ int write_file(const char *path, const char *text)
 	return ret;
 }
 
+bool card_file_is(const char *name, const char *file, const char *want)
+{
+	char path[160], text[64] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", name, file);
+	f = fopen(path, "r");
+	if (f && !fgets(text, sizeof(text), f))
+		text[0] = 0;
+	if (f)
+		fclose(f);
+	text[strcspn(text, "\n")] = 0;
+	if (!f || strcmp(text, want))
+		printf("# %s: got '%s', want '%s'\n", path, text, want);
+	return f && !strcmp(text, want);
+}
+
 int card_driver(const char *what, const char *name)
 {
 	char path[96];

@@ -37,6 +37,8 @@ void card_name(int fd, char name[CARD_NAME]);		/* of an open node; bails out */
 int card_open(const char *name);			/* its node, or -errno */
 int card_driver(const char *what, const char *name);	/* "bind", "unbind" */
 int write_file(const char *path, const char *text);
+/* first line of a file of the card's in sysfs; says what it is if it is not @want */
+bool card_file_is(const char *name, const char *file, const char *want);
 
 int drv_ioctl(int fd, unsigned long request, void *arg);
 int drv_ioctl_once(int fd, unsigned long request, void *arg);	/* -EINTR after a signal */

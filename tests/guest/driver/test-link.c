@@ -54,23 +54,6 @@ static struct drm_axon_link link_of(int fd, uint32_t peer)
 	bail("no link to card %u", peer);
 }
 
-static bool same_text(const char *name, const char *file, const char *want)
-{
-	char path[128], text[64] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", name, file);
-	f = fopen(path, "r");
-	if (f && !fgets(text, sizeof(text), f))
-		text[0] = 0;
-	if (f)
-		fclose(f);
-	text[strcspn(text, "\n")] = 0;
-	if (strcmp(text, want))
-		printf("# %s: got '%s', want '%s'\n", path, text, want);
-	return !strcmp(text, want);
-}
-
 static void test_query(void)
 {
 	struct drm_axon_link l = link_of(a.fd, db.fabric_id);
@@ -91,16 +74,16 @@ static void test_query(void)
 
 	card_name(a.fd, name);
 	snprintf(text, sizeof(text), "%016llx", (unsigned long long)da.fabric_uid);
-	ok(same_text(name, "fabric_uid", text), "sysfs: fabric_uid");
+	ok(card_file_is(name, "fabric_uid", text), "sysfs: fabric_uid");
 	snprintf(text, sizeof(text), "%u", da.fabric_id);
-	ok(same_text(name, "fabric_id", text), "sysfs: fabric_id");
+	ok(card_file_is(name, "fabric_id", text), "sysfs: fabric_id");
 	snprintf(file, sizeof(file), "link%u/state", db.fabric_id);
-	ok(same_text(name, file, "up"), "sysfs: state of the link");
+	ok(card_file_is(name, file, "up"), "sysfs: state of the link");
 	snprintf(file, sizeof(file), "link%u/bandwidth", db.fabric_id);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)l.bandwidth);
-	ok(same_text(name, file, text), "sysfs: its bandwidth");
+	ok(card_file_is(name, file, text), "sysfs: its bandwidth");
 	snprintf(file, sizeof(file), "link%u/distance", db.fabric_id);
-	ok(same_text(name, file, "1"), "sysfs: its length");
+	ok(card_file_is(name, file, "1"), "sysfs: its length");
 }
 
 /* What an import is, and what it refuses. */
