@@ -210,7 +210,7 @@ static void mem_unlink(struct nrt_card *card, struct nrt_mem *mem)
 		mem->next->prev = mem->prev;
 }
 
-int nrt_mem_alloc(struct nrt_card *card, uint32_t region, struct nrt_piece *pieces,
+int nrt_mem_alloc(struct nrt_card *card, uint32_t region, bool shared, struct nrt_piece *pieces,
 		  unsigned int count, struct nrt_mem *mem)
 {
 	uint64_t bo_size;
@@ -224,8 +224,8 @@ int nrt_mem_alloc(struct nrt_card *card, uint32_t region, struct nrt_piece *piec
 	size = lay_out(pieces, count, &bo_size);
 	if (!size)
 		return -EINVAL;
-	err = axon_bo_create(card->dev, bo_size, region, DRM_AXON_BO_CPU_VISIBLE, card->vm,
-			     &mem->bo);
+	err = axon_bo_create(card->dev, bo_size, region, DRM_AXON_BO_CPU_VISIBLE,
+			     shared ? NULL : card->vm, &mem->bo);
 	if (err)
 		return err;
 	err = axon_bo_map(mem->bo, &ptr);
@@ -267,6 +267,20 @@ void nrt_mem_free(struct nrt_mem *mem)
 	memset(mem, 0, sizeof(*mem));
 }
 
+int nrt_mem_export(struct nrt_card *card, uintptr_t ptr, uint64_t size, int *fd)
+{
+	struct nrt_mem *mem;
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&card->lock);
+	for (mem = card->mems; mem && (uintptr_t)mem->ptr != ptr; mem = mem->next)
+		;
+	if (mem && size && size <= axon_bo_size(mem->bo))
+		err = axon_bo_export(mem->bo, fd);
+	pthread_mutex_unlock(&card->lock);
+	return err;
+}
+
 /* ---- errors ---- */
 
 NRT_STATUS nrt_status_of(int err)
@@ -301,6 +315,8 @@ static NRT_STATUS job_status(int err)
 		return NRT_INVALID;
 	case -EDEADLK:
 		return NRT_EXEC_COMPLETED_WITH_ERR;
+	case -ENOLINK:
+		return NRT_EXEC_HW_ERR_COLLECTIVES;
 	case -ENOMEM:
 		return NRT_RESOURCE;
 	default:
@@ -325,11 +341,19 @@ NRT_STATUS nrt_core_failed(struct nrt_core *core, int err, const char *what)
 	axon_context_state(core->ctx, &s);
 	if (s.state & DRM_AXON_CTX_BANNED)
 		atomic_store(&core->dead, true);
-	if (err == -ETIME)
+	if (err == -ETIME && s.peer)
+		nrt_err(NRT, "(FATAL-RT-UNDEFINED-STATE) execution timeout (%u ms) on "
+			"Neuron Device %u NC %u, model %s, waiting for rank %u",
+			nrt_timeout_ms, core->card->index, core->core, what, s.peer - 1);
+	else if (err == -ETIME)
 		nrt_err(NRT, "(FATAL-RT-UNDEFINED-STATE) execution timeout (%u ms) on "
 			"Neuron Device %u NC %u, model %s, "
 			"waiting for execution completion notification",
 			nrt_timeout_ms, core->card->index, core->core, what);
+	else if (err == -ENOLINK && s.peer)
+		nrt_err(NRT, "collective failed on Neuron Device %u NC %u, model %s: rank %u was "
+			"lost",
+			core->card->index, core->core, what, s.peer - 1);
 	else if (s.status == AXON_STATUS_DEADLOCK)
 		nrt_err(NRT, "deadlock on Neuron Device %u NC %u, model %s: %s engine at "
 			"instruction %u waits for semaphore %u to be %u, it is %u",

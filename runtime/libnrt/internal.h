@@ -162,12 +162,15 @@ void nrt_core_close(struct nrt_core *core);
 /**
  * nrt_mem_alloc() - a buffer whose pieces are bound with guard pages around them
  * @region: an &enum drm_axon_region
+ * @shared: other cards and processes may be given it (nrt_mem_export())
  * @pieces: sizes and flags in, addresses out; a size of 0 is left out
  *
  * Return: 0 or negative errno.
  */
-int nrt_mem_alloc(struct nrt_card *card, uint32_t region, struct nrt_piece *pieces,
+int nrt_mem_alloc(struct nrt_card *card, uint32_t region, bool shared, struct nrt_piece *pieces,
 		  unsigned int count, struct nrt_mem *mem);
+/* A dma-buf of the buffer that starts at CPU address @ptr and has @size bytes; -ENOENT: none has. */
+int nrt_mem_export(struct nrt_card *card, uintptr_t ptr, uint64_t size, int *fd);
 void nrt_mem_free(struct nrt_mem *mem);
 /* What an error of libaxon is to a caller of the nrt API. */
 NRT_STATUS nrt_status_of(int err);

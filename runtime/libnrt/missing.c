@@ -81,11 +81,6 @@ NRT_API void *nrt_get_libnccl_net(int *err, char *err_msg, size_t err_msg_size)
 
 /* ---- memory of others ---- */
 
-NRT_API NRT_STATUS nrt_get_dmabuf_fd(uint64_t va, uint64_t size, int *fd)
-{
-	MISSING(NRT_FAILURE);
-}
-
 NRT_API NRT_STATUS nrt_get_hbm_mmap_va(int device_id, int hbm_idx, void **addr, size_t *size)
 {
 	/* Documented: NRT_INVALID is "unsupported". */

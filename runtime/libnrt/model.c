@@ -119,8 +119,8 @@ static NRT_STATUS place(struct nrt_model *model, const struct nrt_image *image)
 		[PIECE_ARGS] = { (image->num_tensors ? image->num_tensors : 1) * sizeof(uint64_t),
 				 DRM_AXON_BIND_READONLY | DRM_AXON_BIND_NOEXEC },
 	};
-	int err = nrt_mem_alloc(model->core->card, DRM_AXON_REGION_HBM, pieces, NUM_PIECES,
-				&model->mem);
+	int err = nrt_mem_alloc(model->core->card, DRM_AXON_REGION_HBM, false, pieces,
+				NUM_PIECES, &model->mem);
 
 	if (err) {
 		nrt_err(NMGR, "no memory for model %s: code %llu, constants %llu, scratch %llu: %s",

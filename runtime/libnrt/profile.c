@@ -149,8 +149,8 @@ static NRT_STATUS start_locked(struct nrt_model *model, const char *filename)
 	profile.filename = strdup(filename);
 	if (!profile.filename)
 		return NRT_RESOURCE;
-	err = nrt_mem_alloc(nrt_model_core(model)->card, DRM_AXON_REGION_HOST, &piece, 1,
-			    &profile.mem);
+	err = nrt_mem_alloc(nrt_model_core(model)->card, DRM_AXON_REGION_HOST, false, &piece,
+			    1, &profile.mem);
 	if (err) {
 		free(profile.filename);
 		nrt_err(NRT, "no memory for a profile: %s", strerror(-err));

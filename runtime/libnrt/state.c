@@ -437,6 +437,27 @@ NRT_API NRT_STATUS nrt_get_vnc_memory_stats(uint32_t vnc, nrt_vnc_memory_stats_t
 	return NRT_SUCCESS;
 }
 
+/* An offset cannot be told, so only what a tensor starts at has a descriptor. */
+NRT_API NRT_STATUS nrt_get_dmabuf_fd(uint64_t va, uint64_t size, int *fd)
+{
+	NRT_STATUS status = nrt_ready();
+	int err = -ENOENT;
+	uint32_t i;
+
+	if (status)
+		return status;
+	if (!va || !size || !fd)
+		return NRT_INVALID;
+	for (i = 0; err == -ENOENT && i < nrt.num_cards; i++)
+		err = nrt_mem_export(&nrt.card[i], (uintptr_t)va, size, fd);
+	if (!err)
+		return NRT_SUCCESS;
+	nrt_err(NRT, "no dma-buf for %llu bytes at 0x%llx: %s", (unsigned long long)size,
+		(unsigned long long)va, err == -ENOENT || err == -EPERM ?
+		"they are not the start of a tensor's memory" : strerror(-err));
+	return err == -ENOENT || err == -EPERM ? NRT_INVALID : nrt_status_of(err);
+}
+
 /* Cards are not renumbered for containers: host ids are the indices. */
 NRT_API NRT_STATUS nrt_host_device_id_get(int neuron_dev, uint32_t *host_device_id)
 {

@@ -64,8 +64,8 @@ static NRT_STATUS storage_alloc(struct nrt_storage *s, struct nrt_core *core, bo
 	};
 	int err;
 
-	err = nrt_mem_alloc(core->card, host ? DRM_AXON_REGION_HOST : DRM_AXON_REGION_HBM, &piece,
-			    1, &s->mem);
+	err = nrt_mem_alloc(core->card, host ? DRM_AXON_REGION_HOST : DRM_AXON_REGION_HBM, true,
+			    &piece, 1, &s->mem);
 	if (err) {
 		nrt_err(NRT, "%zu bytes on card %u: %s", s->size, core->card->index,
 			strerror(-err));

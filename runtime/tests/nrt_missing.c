@@ -24,7 +24,6 @@ static void test_missing(void **state)
 	NOT(nrt_build_global_comm(0, 0, 2));
 	NOT(nrt_cc_global_comm_init(0, 0, 2));
 	NOT(nrt_barrier(0, 0, 2));
-	NOT(nrt_get_dmabuf_fd(0, 4096, &n));
 	assert_int_equal(nrt_get_hbm_mmap_va(0, 0, &addr, &size), NRT_INVALID);
 	NOT(nrt_get_attached_efa_bdf(message, message, &size));
 	NOT(nrt_set_pool_eng_ucode(NULL));

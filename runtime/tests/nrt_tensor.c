@@ -4,7 +4,11 @@
  */
 #include "session.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#include "axon/axon.h"
 
 #define SIZE 200000
 
@@ -45,6 +49,37 @@ static void test_bytes(void **state)
 	nrt_tensor_free(NULL);
 	free(buf);
 	free(back);
+}
+
+/* A tensor's memory as a dma-buf: its own card takes it back as the same memory. */
+static void test_dmabuf(void **state)
+{
+	nrt_tensor_t *t = new_tensor(SIZE, "t");
+	uint64_t va = (uint64_t)(uintptr_t)nrt_tensor_get_va(t);
+	struct axon_device *dev;
+	struct axon_bo *bo;
+	char path[64];
+	int fd = -1;
+	int err;
+
+	OK(nrt_get_dmabuf_fd(va, SIZE, &fd));
+	assert_true(fd >= 0);
+	assert_int_equal(nrt_get_dmabuf_fd(va + 4096, 4096, &fd), NRT_INVALID);
+	assert_int_equal(nrt_get_dmabuf_fd(va, 1ull << 40, &fd), NRT_INVALID);
+	assert_int_equal(nrt_get_dmabuf_fd(va, 0, &fd), NRT_INVALID);
+	assert_int_equal(nrt_get_dmabuf_fd(0, SIZE, &fd), NRT_INVALID);
+	assert_int_equal(nrt_get_dmabuf_fd(va, SIZE, NULL), NRT_INVALID);
+	/* Another opening: the kernel's card is the same one, a soft card is another. */
+	assert_int_equal(axon_device_path_of(0, path, sizeof(path)), 0);
+	assert_int_equal(axon_device_open_path(path, NULL, NULL, &dev), 0);
+	err = axon_bo_import(dev, fd, &bo);
+	assert_int_equal(err, strncmp(path, "soft", 4) ? 0 : -EXDEV);
+	if (!err)
+		assert_true(axon_bo_size(bo) >= SIZE);
+	axon_bo_destroy(bo);
+	axon_device_close(dev);
+	assert_int_equal(close(fd), 0);
+	nrt_tensor_free(&t);
 }
 
 static void test_refused(void **state)
@@ -230,6 +265,7 @@ static void test_memory_stats(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dmabuf),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_copy),
