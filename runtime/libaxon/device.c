@@ -57,6 +57,8 @@ AXON_API const char *axon_status_str(uint32_t status)
 	case AXON_STATUS_OOB_INDEX: return "gather or scatter index out of bounds";
 	case AXON_STATUS_BAD_PC: return "ran past the end of its instructions";
 	case AXON_STATUS_DEADLOCK: return "deadlock: a semaphore that nobody will raise";
+	case AXON_STATUS_BAD_GANG: return "bad gang: rank, number of ranks or place";
+	case AXON_STATUS_PEER_LOST: return "another member of its gang was lost";
 	case AXON_STATUS_BAD_COMMAND: return "bad command";
 	case AXON_STATUS_BAD_RING: return "impossible ring index";
 	case AXON_STATUS_CQ_OVERFLOW: return "completion queue overflow";

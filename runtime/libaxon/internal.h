@@ -114,6 +114,9 @@ int axon_soft_open(const char *path, axon_log_fn log, void *opaque, struct axon_
 /* Is this node one of ours? 0 or -ENODEV, -EACCES, ... */
 int axon_drm_probe(const char *path);
 
+/* path.c: the number of soft cards AXON_DEVICE asks for; 0: the kernel's; negative errno. */
+int axon_soft_count(void);
+
 /* device.c */
 void axon_device_init(struct axon_device *dev, const struct axon_transport *ops, const char *path,
 		      axon_log_fn log, void *opaque);

@@ -17,8 +17,7 @@
 #define MAX_MINORS	256u	/* accel minors are below this (drivers/accel/drm_accel.c) */
 #define MAX_SOFT	64u
 
-/* The number of soft cards asked for; 0 for the kernel's; negative errno. */
-static int soft_count(void)
+int axon_soft_count(void)
 {
 	const char *env = getenv("AXON_DEVICE");
 	unsigned long n;
@@ -76,7 +75,7 @@ AXON_API int axon_device_count(uint32_t *count)
 
 	if (!count)
 		return -EINVAL;
-	soft = soft_count();
+	soft = axon_soft_count();
 	if (soft < 0)
 		return soft;
 	*count = soft ? (uint32_t)soft : scan(UINT32_MAX, NULL, 0);
@@ -90,7 +89,7 @@ AXON_API int axon_device_path_of(uint32_t index, char *buf, size_t size)
 
 	if (!buf)
 		return -EINVAL;
-	soft = soft_count();
+	soft = axon_soft_count();
 	if (soft < 0)
 		return soft;
 	if (soft) {

@@ -9,6 +9,7 @@
  *   soft_card.c       the card: making, booting, mailbox, who runs it, reset
  *   soft_mem.c        HBM, bus addresses, page tables
  *   soft_share.c      buffers that pass between cards, as file descriptors
+ *   soft_fabric.c     the fabric that joins the cards of the process
  *   soft_all.c        what the soft cards of the process share
  *   soft_queue.c      rings, completions, failures, timeouts, waiting
  *
@@ -22,7 +23,7 @@
  *   soft_card.run    the model's card-thread calls, memory, page tables, list of queues, mailbox
  *   soft_queue.lock  submission: the ring's tail, jobs held back
  *   soft_card.sleep  sleeping and waking; nothing is called with it held
- *   soft_all.lock    what all cards share; taken for moments, no other lock with it
+ *   soft_all.lock    what all cards share; taken for moments, no other lock of ours with it
  *
  * Nobody takes the run lock of a card while holding that of another.
  */
@@ -83,8 +84,10 @@ struct soft_share;
  * @handle: number for drm_axon_bo_info
  * @vm: only address space it may be bound in, or NULL
  * @ptr: its memory
- * @addr: offset in HBM or bus address
+ * @addr: offset in HBM, of this card or the peer, or bus address
  * @pages: HOST: its memory
+ * @peer: LINK: place of the card whose memory it is
+ * @cut: LINK: that card is gone (guarded by soft_card.run)
  * @share: what it was exported as, or NULL (guarded by soft_card.run)
  * @from: the other card's share it was made of, which it holds; or NULL
  * @next: with @from: in soft_card.imports
@@ -97,6 +100,8 @@ struct soft_bo {
 	uint8_t *ptr;
 	uint64_t addr;
 	struct soft_pages *pages;
+	uint32_t peer;
+	bool cut;
 	struct soft_share *share;
 	struct soft_share *from;
 	struct soft_bo *next;
@@ -142,6 +147,8 @@ void soft_pages_put(struct soft_pages *pages);
 /* A buffer of @card in host memory that exists already; takes a reference of it. */
 int soft_bo_wrap(struct soft_card *card, struct soft_pages *pages, struct soft_bo *bo);
 void soft_bo_put(struct soft_card *card, struct soft_bo *bo);
+/* The memory of a LINK buffer goes: its mappings lead nowhere from now on. */
+int soft_bo_cut(struct soft_card *card, struct soft_bo *bo);
 int soft_vm_init(struct soft_card *card, struct soft_vm *vm);
 void soft_vm_exit(struct soft_card *card, struct soft_vm *vm);
 /* Changes tables and the list of mappings; invalidating is the caller's. */
@@ -152,26 +159,64 @@ int soft_vm_change(struct soft_card *card, struct soft_vm *vm, const struct axon
 struct soft_token;
 
 /**
+ * struct soft_place - a place of the fabric
+ * @card: who is there and open; NULL: nobody, or he is on his way in or out
+ * @pins: threads that use @card; it waits for them before it goes
+ */
+struct soft_place {
+	struct soft_card *_Atomic card;
+	atomic_uint pins;
+};
+
+/**
  * struct soft_all - what the soft cards of the process share; the library's only global state
  *
  * A process that fork() made starts with an empty one.
  *
- * @lock: guards the rest
+ * @lock: guards the rest, but for @place
+ * @unpinned: some place lost its last pin while its card is going
  * @nonce: random, so that descriptors of other processes are known as such
  * @last_token: number of the newest descriptor
  * @shares: buffers that were exported
  * @tokens: descriptors that stand for them
+ * @fabric: of the cards, while there are any in it
+ * @places: of @fabric
+ * @taken: bit set: a card has the place
+ * @place: see above (atomic)
  */
 struct soft_all {
 	pthread_mutex_t lock;
+	pthread_cond_t unpinned;
 	uint64_t nonce;
 	uint64_t last_token;
 	struct soft_share *shares;
 	struct soft_token *tokens;
+	struct axon_fabric *fabric;
+	uint32_t places;
+	uint64_t taken;
+	struct soft_place place[AXON_MAX_PEERS];
 };
 
 struct soft_all *soft_all_lock(void);
 void soft_all_unlock(struct soft_all *all);
+struct soft_place *soft_all_places(void);
+
+/* ---- soft_fabric.c ---- */
+
+/* Gives a card that is being opened its place in the fabric, or none. No card is locked. */
+int soft_fabric_join(struct soft_card *card);
+/* From now on others can pin it. */
+void soft_fabric_show(struct soft_card *card);
+/* Nobody pins it any more. No card is locked. */
+void soft_fabric_hide(struct soft_card *card);
+/* Its place can be another's; the model's card is gone. */
+void soft_fabric_leave(struct soft_card *card);
+/*
+ * The card in another place of the fabric, which stays until soft_unpin(). Not for long, and never
+ * while waiting for anything but that card's lock: who closes it waits.
+ */
+struct soft_card *soft_pin(struct soft_card *card, uint32_t place);
+void soft_unpin(uint32_t place);
 
 /* ---- soft_share.c ---- */
 
@@ -185,7 +230,12 @@ int soft_share_export(struct soft_card *card, struct soft_bo *bo, int *fd);
 void soft_share_drop(struct soft_card *card, struct soft_bo *bo);
 /* Takes back what this card exported and nobody uses any more: soft_card.returned was set. */
 void soft_share_reap(struct soft_card *card);
-/* The card goes: what it exported cannot be imported any more. */
+/*
+ * The card goes: what it exported cannot be imported any more, and other cards lose what they
+ * imported. No card is locked.
+ */
+void soft_share_cut(struct soft_card *card);
+/* It is gone, and nobody else can reach it: frees what it exported. */
 void soft_share_card_gone(struct soft_card *card);
 
 /* ---- soft_queue.c ---- */
@@ -302,6 +352,8 @@ struct soft_core_watch {
  * @model: the card
  * @hbm: its memory, @hbm_size bytes
  * @mbox: its mailbox
+ * @fabric: the fabric it is in, or NULL
+ * @place: in @fabric; AXON_NO_PEER: none
  * @cores: cores
  * @num_queues: hardware queues
  * @num_asids: address spaces
@@ -354,6 +406,8 @@ struct soft_card {
 	uint8_t *hbm;
 	uint64_t hbm_size;
 	struct axon_mbox *mbox;
+	struct axon_fabric *fabric;
+	uint32_t place;
 	uint32_t cores;
 	uint32_t num_queues;
 	uint32_t num_asids;
@@ -430,6 +484,8 @@ uint64_t soft_clock(struct soft_card *card);
 
 int soft_card_start(struct soft_card *card);
 void soft_card_stop(struct soft_card *card);
+/* The firmware is dead: resets the card and starts it again. The caller holds run. */
+void soft_card_recover(struct soft_card *card);
 
 /**
  * soft_mbox() - ask the firmware; the caller holds run

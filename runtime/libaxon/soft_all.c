@@ -9,13 +9,17 @@
 
 #include "soft.h"
 
-static struct soft_all all = { .lock = PTHREAD_MUTEX_INITIALIZER };
+#define EMPTY { .lock = PTHREAD_MUTEX_INITIALIZER, .unpinned = PTHREAD_COND_INITIALIZER }
+
+static struct soft_all all = EMPTY;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* The threads that ran the parent's cards, and perhaps held the lock, are not in the child. */
 static void forget(void)
 {
-	all = (struct soft_all) { .lock = PTHREAD_MUTEX_INITIALIZER };
+	static const struct soft_all empty = EMPTY;
+
+	memcpy(&all, &empty, sizeof(all));
 }
 
 static void watch_fork(void)
@@ -37,4 +41,9 @@ struct soft_all *soft_all_lock(void)
 void soft_all_unlock(struct soft_all *a)
 {
 	pthread_mutex_unlock(&a->lock);
+}
+
+struct soft_place *soft_all_places(void)
+{
+	return all.place;
 }

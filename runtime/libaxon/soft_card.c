@@ -375,7 +375,7 @@ static int bring_up(struct soft_card *card)
 }
 
 /* The firmware is dead. Everything that ran is lost; address spaces and buffers are kept. */
-static void recover(struct soft_card *card)
+void soft_card_recover(struct soft_card *card)
 {
 	axon_dev_log(&card->base, AXON_LOG_ERROR, "%s: the firmware died (%s), resetting the card",
 		     card->base.path,
@@ -440,7 +440,7 @@ static void check(struct soft_card *card, uint64_t now)
 {
 	card->next_check_ns = now + CHECK_PERIOD_NS;
 	if (stage(card) != AXON_STAGE_READY && !atomic_load(&card->wedged))
-		recover(card);
+		soft_card_recover(card);
 	soft_mbox_events(card);
 	soft_queues_check_time(card, now);
 }
@@ -559,6 +559,8 @@ static int make_model(struct soft_card *card)
 		.serial = 0x50f7u,
 		.hbm_size = card->hbm_size,
 		.hbm = card->hbm,
+		.fabric = card->fabric,
+		.place = card->fabric ? card->place : 0,
 	};
 	int err = axon_card_create(&config, &card_ops, card, &card->model);
 

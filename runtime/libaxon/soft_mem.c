@@ -276,7 +276,7 @@ void soft_bo_put(struct soft_card *card, struct soft_bo *bo)
 		return;
 	if (bo->base.region == DRM_AXON_REGION_HBM) {
 		soft_hbm_free(card, bo->addr);
-	} else {
+	} else if (bo->base.region == DRM_AXON_REGION_HOST) {
 		space_remove(&card->bus_space, space_find(&card->bus_space, bo->addr));
 		soft_pages_put(bo->pages);
 	}
@@ -510,14 +510,20 @@ static size_t map_cut(struct soft_card *card, struct soft_vm *vm, uint64_t addr,
 
 static uint64_t leaf_flags(const struct soft_bo *bo, uint32_t flags)
 {
+	static const uint64_t target[] = {
+		[DRM_AXON_REGION_HOST] = AXON_PTE_TARGET_SYS,
+		[DRM_AXON_REGION_HBM] = AXON_PTE_TARGET_HBM,
+		[DRM_AXON_REGION_LINK] = AXON_PTE_TARGET_LINK,
+	};
 	uint64_t leaf = AXON_PTE_VALID | AXON_PTE_LEAF;
 
 	if (!(flags & DRM_AXON_BIND_READONLY))
 		leaf |= AXON_PTE_WRITE;
 	if (!(flags & DRM_AXON_BIND_NOEXEC))
 		leaf |= AXON_PTE_EXEC;
-	leaf |= (bo->base.region == DRM_AXON_REGION_HBM ? AXON_PTE_TARGET_HBM :
-		 AXON_PTE_TARGET_SYS) << AXON_PTE_TARGET_SHIFT;
+	leaf |= target[bo->base.region] << AXON_PTE_TARGET_SHIFT;
+	if (bo->base.region == DRM_AXON_REGION_LINK)
+		leaf |= (uint64_t)bo->peer << AXON_PTE_PEER_SHIFT;
 	return leaf;
 }
 
@@ -539,6 +545,10 @@ static int change_check(const struct soft_vm *vm, const struct axon_bind *op)
 		return op->bo_offset ? -EINVAL : 0;
 	if (op->bo_offset > bo->base.size || op->size > bo->base.size - op->bo_offset)
 		return -EINVAL;
+	if (bo->base.region == DRM_AXON_REGION_LINK && !(op->flags & DRM_AXON_BIND_NOEXEC))
+		return -EINVAL;
+	if (bo->cut)
+		return -ENOLINK;
 	return bo->vm && bo->vm != &vm->base ? -EPERM : 0;
 }
 
@@ -575,5 +585,32 @@ int soft_vm_change(struct soft_card *card, struct soft_vm *vm, const struct axon
 	       leaf_flags(bo, op->flags));
 	bo->refs++;
 	map_insert(vm, at, &m);
+	return err;
+}
+
+/* The entries go, the list stays: it says what is bound, if only to nothing. */
+static bool vm_cut(struct soft_card *card, struct soft_vm *vm, const struct soft_bo *bo)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < vm->count; i++)
+		if (vm->map[i].bo == bo) {
+			/* Nothing is split: no page of a mapping reaches beyond it. */
+			pt_unmap(card, vm, vm->map[i].addr, vm->map[i].size, false);
+			any = true;
+		}
+	return any;
+}
+
+int soft_bo_cut(struct soft_card *card, struct soft_bo *bo)
+{
+	struct soft_vm *vm;
+	int err = 0;
+
+	bo->cut = true;
+	for (vm = card->vms; vm; vm = vm->next)
+		if (vm_cut(card, vm, bo) && soft_as_invalidate(card, vm))
+			err = -EIO;
 	return err;
 }

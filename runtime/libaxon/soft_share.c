@@ -36,18 +36,28 @@ struct wire {
  * struct soft_share - memory that was exported; guarded by soft_all.lock
  * @refs: tokens and buffers imported by other cards; with 0 it goes back to @card
  * @card: whose memory it is; NULL: that card is gone, and only imported buffers are left
+ * @gone: that card is going; set before importers are told, read with a card's run held (atomic)
  * @bo: the buffer there, of which it holds a reference; NULL with @card
- * @region: of @bo, as the rest
+ * @region: of @bo
  * @flags: same
+ * @place: of @card
+ * @addr: HBM: offset in it
+ * @size: same
+ * @fabric: of @card; only ever compared
  * @pages: HOST: its memory, of which it holds a reference
  * @next: in soft_all.shares
  */
 struct soft_share {
 	unsigned int refs;
 	struct soft_card *card;
+	atomic_bool gone;
 	struct soft_bo *bo;
 	uint32_t region;
 	uint32_t flags;
+	uint32_t place;
+	uint64_t addr;
+	uint64_t size;
+	struct axon_fabric *fabric;
 	struct soft_pages *pages;
 	struct soft_share *next;
 };
@@ -168,10 +178,13 @@ void soft_share_reap(struct soft_card *card)
 	}
 }
 
-static void drop_tokens(struct soft_card *card)
+/* Return: true if other cards use memory of the card. */
+static bool drop_tokens(struct soft_card *card)
 {
 	struct soft_all *all = soft_all_lock();
 	struct soft_token **link = &all->tokens;
+	struct soft_share *share;
+	bool used = false;
 
 	while (*link) {
 		struct soft_token *t = *link;
@@ -183,14 +196,51 @@ static void drop_tokens(struct soft_card *card)
 			link = &t->next;
 		}
 	}
+	for (share = all->shares; share; share = share->next)
+		if (share->card == card) {
+			atomic_store(&share->gone, true);
+			used |= share->refs && share->region == DRM_AXON_REGION_HBM;
+		}
 	soft_all_unlock(all);
+	return used;
+}
+
+static void cut_imports(struct soft_card *other)
+{
+	struct soft_bo *bo;
+	int err = 0;
+
+	soft_lock(other);
+	for (bo = other->imports; bo; bo = bo->next)
+		if (bo->base.region == DRM_AXON_REGION_LINK && !bo->cut &&
+		    atomic_load(&bo->from->gone))
+			err |= soft_bo_cut(other, bo);
+	/* A card that does not answer may still know the addresses. */
+	if (err)
+		soft_card_recover(other);
+	soft_unlock(other);
+}
+
+void soft_share_cut(struct soft_card *card)
+{
+	struct soft_card *other;
+	uint32_t p;
+
+	if (!drop_tokens(card))
+		return;
+	for (p = 0; p < AXON_MAX_PEERS; p++) {
+		other = soft_pin(card, p);
+		if (!other)
+			continue;
+		cut_imports(other);
+		soft_unpin(p);
+	}
 }
 
 void soft_share_card_gone(struct soft_card *card)
 {
 	struct soft_bo *bo;
 
-	drop_tokens(card);
 	while ((bo = take_back(card, true))) {
 		bo->share = NULL;
 		soft_bo_put(card, bo);
@@ -226,6 +276,10 @@ static struct soft_share *get_share(struct soft_card *card, struct soft_bo *bo)
 		share->bo = bo;
 		share->region = bo->base.region;
 		share->flags = bo->base.flags;
+		share->place = card->place;
+		share->fabric = card->fabric;
+		share->addr = bo->addr;
+		share->size = bo->base.size;
 		share->pages = bo->pages;
 		if (share->pages)
 			atomic_fetch_add_explicit(&share->pages->refs, 1, memory_order_relaxed);
@@ -331,24 +385,43 @@ static int find_share(struct soft_card *card, int fd, const struct wire *wire,
 		     "%s: descriptor %d: the soft card whose buffer it was is closed" :
 		     "%s: descriptor %d: a buffer of a soft card cannot leave its process (%llu)",
 		     card->base.path, fd, (unsigned long long)wire->pid);
-	return ours ? -ENODEV : -EOPNOTSUPP;
+	return ours ? -ENOLINK : -EOPNOTSUPP;
 }
 
-/* A buffer of @card for host memory of another card; on success it has the caller's hold. */
-static int import_host(struct soft_card *card, struct soft_share *share, struct soft_bo **out)
+static void make_link(const struct soft_share *share, struct soft_bo *bo)
 {
-	struct soft_bo *bo = calloc(1, sizeof(*bo));
-	int err;
+	bo->base.size = share->size;
+	bo->base.region = DRM_AXON_REGION_LINK;
+	bo->refs = 1;
+	bo->addr = share->addr;
+	bo->peer = share->place;
+}
 
+/* A buffer of @card for memory of another card; on success it has the caller's hold. */
+static int import_new(struct soft_card *card, struct soft_share *share, struct soft_bo **out)
+{
+	bool host = share->region == DRM_AXON_REGION_HOST;
+	struct soft_bo *bo;
+	int err = 0;
+
+	if (!host && (!card->fabric || card->fabric != share->fabric))
+		return -EXDEV;
+	/* Who cuts the mappings of memory that goes has said so before he looks at this card. */
+	if (atomic_load(&share->gone))
+		return -ENOLINK;
+	bo = calloc(1, sizeof(*bo));
 	if (!bo)
 		return -ENOMEM;
 	bo->base.dev = &card->base;
-	bo->base.flags = share->flags;
-	err = soft_bo_wrap(card, share->pages, bo);
+	if (host)
+		err = soft_bo_wrap(card, share->pages, bo);
+	else
+		make_link(share, bo);
 	if (err) {
 		free(bo);
 		return err;
 	}
+	bo->base.flags = host ? share->flags : 0;
 	bo->handle = ++card->next_handle;
 	bo->from = share;
 	bo->next = card->imports;
@@ -370,9 +443,7 @@ static int import_locked(struct soft_card *card, struct soft_share *share, bool 
 		(*bo)->refs++;
 		return 0;
 	}
-	if (share->region != DRM_AXON_REGION_HOST)
-		return -EXDEV;
-	err = import_host(card, share, bo);
+	err = import_new(card, share, bo);
 	return err ? err : 1;
 }
 

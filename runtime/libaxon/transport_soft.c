@@ -140,14 +140,16 @@ static void init_locks(struct soft_card *card)
 	pthread_condattr_destroy(&attr);
 }
 
+/* First everybody else lets go of the card, then it goes. */
 static void soft_close(struct axon_device *base)
 {
 	struct soft_card *card = to_card(base);
 
-	soft_lock(card);
-	soft_share_card_gone(card);
-	soft_unlock(card);
+	soft_fabric_hide(card);
+	soft_share_cut(card);
 	soft_card_stop(card);
+	soft_fabric_leave(card);
+	soft_share_card_gone(card);
 	soft_mem_exit(card);
 	free(card->firmware_own);
 	pthread_cond_destroy(&card->kick);
@@ -181,11 +183,14 @@ int axon_soft_open(const char *path, axon_log_fn log, void *opaque, struct axon_
 	if (!err)
 		err = soft_mem_init(card, hbm);
 	if (!err)
+		err = soft_fabric_join(card);
+	if (!err)
 		err = soft_card_start(card);
 	if (err) {
 		soft_close(&card->base);
 		return err;
 	}
+	soft_fabric_show(card);
 	*out = &card->base;
 	return 0;
 }
@@ -233,6 +238,9 @@ static void query_device(struct soft_card *card, struct drm_axon_query_device *d
 		.vm_start = AXON_VM_START,
 		.vm_end = AXON_VM_END,
 		.numa_node = -1,
+		.fabric_cards = axon_card_read(card->model, AXON_REG_FABRIC_CARDS),
+		.fabric_uid = reg64(card, AXON_REG_FABRIC_UID_LO),
+		.fabric_id = axon_card_read(card->model, AXON_REG_FABRIC_ID),
 	};
 	memcpy(d->fw_version_str, card->fw_version_str, sizeof(d->fw_version_str) - 1);
 }
@@ -299,6 +307,34 @@ static void query_telemetry(struct soft_card *card, struct drm_axon_query_teleme
 	};
 }
 
+static uint32_t query_links(struct soft_card *card, struct drm_axon_link *links)
+{
+	uint32_t places = axon_card_read(card->model, AXON_REG_FABRIC_CARDS);
+	uint32_t self = axon_card_read(card->model, AXON_REG_FABRIC_ID);
+	uint32_t n = 0;
+	uint32_t p;
+
+	for (p = 0; p < places && n < AXON_MAX_PEERS; p++) {
+		if (p == self)
+			continue;
+		links[n++] = (struct drm_axon_link) {
+			.peer = p,
+			.state = axon_card_read(card->model, AXON_REG_PEER(p, AXON_PEER_STATE)),
+			.lanes = axon_card_read(card->model, AXON_REG_PEER(p, AXON_PEER_LANES)),
+			.distance = axon_card_read(card->model, AXON_REG_PEER(p, AXON_PEER_HOPS)),
+			.bandwidth = 1000000ull * axon_card_read(card->model,
+						AXON_REG_PEER(p, AXON_PEER_BANDWIDTH)),
+			.latency_ns = axon_card_read(card->model,
+						     AXON_REG_PEER(p, AXON_PEER_LATENCY)),
+			.errors = axon_card_read(card->model, AXON_REG_PEER(p, AXON_PEER_ERRORS)),
+			.written = reg64(card, AXON_REG_PEER(p, AXON_PEER_WRITTEN_LO)),
+			.read = reg64(card, AXON_REG_PEER(p, AXON_PEER_READ_LO)),
+			.posts = reg64(card, AXON_REG_PEER(p, AXON_PEER_POSTS_LO)),
+		};
+	}
+	return n;
+}
+
 static int soft_query(struct axon_device *base, uint32_t type, void *ptr, uint32_t *size)
 {
 	struct soft_card *card = to_card(base);
@@ -307,6 +343,7 @@ static int soft_query(struct axon_device *base, uint32_t type, void *ptr, uint32
 		struct drm_axon_mem_region regions[1 + 4];
 		struct drm_axon_core cores[AXON_MAX_CORES];
 		struct drm_axon_query_telemetry telemetry;
+		struct drm_axon_link links[AXON_MAX_PEERS];
 	} u;
 	uint32_t have = 0;
 	int err = 0;
@@ -332,6 +369,7 @@ static int soft_query(struct axon_device *base, uint32_t type, void *ptr, uint32
 		have = sizeof(u.telemetry);
 		break;
 	case DRM_AXON_QUERY_LINKS:
+		have = query_links(card, u.links) * (uint32_t)sizeof(u.links[0]);
 		break;
 	default:
 		err = -EINVAL;
@@ -405,6 +443,7 @@ static int soft_bo_info(struct axon_bo *base, struct drm_axon_bo_info *info)
 		.region = base->region,
 		.size = base->size,
 		.flags = base->flags,
+		.peer = base->region == DRM_AXON_REGION_LINK ? ((struct soft_bo *)base)->peer : 0,
 	};
 	return 0;
 }

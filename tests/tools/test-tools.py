@@ -142,6 +142,43 @@ class Soft(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertIn("Topology", r.stdout)
 
+    def test_ls_draws_every_shape(self):
+        for cards, shape, text in (
+                (2, "", "Topology: pair\n\n     [  0]<--->[  1]\n"),
+                (3, "", "ring of 3"), (8, "", "ring of 8"), (16, "", "torus of 4 x 4"),
+                (6, "torus:2x3", "torus of 2 x 3"), (4, "mesh", "mesh of 4"),
+                (3, "none", "The cards have no links between them.")):
+            r = run(LS, "-t", AXON_DEVICE=f"soft:{cards}", AXON_SOFT_FABRIC=shape)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertIn(text, r.stdout)
+
+    def test_ls_draws_a_torus(self):
+        lines = run(LS, "-t", AXON_DEVICE="soft:16").stdout.splitlines()
+        for first in 0, 4, 8, 12:
+            row = "<--->".join(f"[{n:3}]" for n in range(first, first + 4))
+            self.assertIn(f"*--->{row}<---*", lines)
+
+    def test_ls_lists_a_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".fabric") as f:
+            f.write("# a line\nlink 0 1\nlink 1 2\nlatency-ns 2500\nbandwidth 1000000000\n")
+            f.flush()
+            r = run(LS, "-t", AXON_DEVICE="soft:3", AXON_SOFT_FABRIC="file:" + f.name)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("     [  1]<--->[  0] [  2]\n", r.stdout)
+        self.assertIn("1.0 GB/s each way, 2.50 us", r.stdout)
+
+    def test_ls_connected_to(self):
+        cards = json.loads(run(LS, "-j", AXON_DEVICE="soft:16").stdout)
+        self.assertEqual(cards[0]["connected_to"], [1, 3, 4, 12])
+        self.assertEqual(cards[5]["connected_to"], [1, 4, 6, 9])
+        cards = json.loads(run(LS, "-j", AXON_DEVICE="soft").stdout)
+        self.assertEqual(cards[0]["connected_to"], [])
+
+    def test_ls_bad_fabric(self):
+        r = run(LS, AXON_DEVICE="soft:3", AXON_SOFT_FABRIC="star")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("AXON_SOFT_FABRIC=star", r.stderr)
+
     def test_ls_bad_device(self):
         r = run(LS, AXON_DEVICE="soft:many")
         self.assertEqual(r.returncode, 1)

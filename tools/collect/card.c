@@ -157,11 +157,11 @@ int collect_soft(struct collect_reading *r)
 	/* All are open before one is asked, since each is asked for the others. */
 	for (i = 0; !ret && i < count; i++)
 		devs[i] = soft_open(&r->cards[i], i);
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count; i++)
 		if (devs[i])
 			ask_open(devs[i], &r->cards[i]);
+	for (i = 0; i < count; i++)
 		axon_device_close(devs[i]);
-	}
 	free(devs);
 	return ret;
 }

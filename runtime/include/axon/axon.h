@@ -64,8 +64,10 @@ int axon_device_count(uint32_t *count);
  * @index: 0 .. axon_device_count() - 1
  * @dev: result
  *
- * A soft card is made by its opening: two openings are two cards. Its size comes from
- * AXON_SOFT_HBM (bytes, with suffix K, M or G; default 1G) and AXON_SOFT_CORES (default 2),
+ * A soft card is made by its opening: two openings are two cards. The cards of AXON_DEVICE=soft:N
+ * that a process has open are joined by a fabric, whose shape AXON_SOFT_FABRIC names: index is the
+ * card's place. A second opening of an index that is open is a card outside the fabric. Its size
+ * comes from AXON_SOFT_HBM (bytes, with suffix K, M or G; default 1G) and AXON_SOFT_CORES (default 2),
  * its firmware from the library or the file named by AXON_FIRMWARE.
  *
  * Return: 0, -ENODEV (no such card), -EACCES (permission), -EINVAL, -ENOMEM, -EPROTO (driver or
@@ -91,7 +93,8 @@ typedef void (*axon_log_fn)(void *opaque, enum axon_log_level level, const char 
 
 /**
  * axon_device_open_path() - open a card by its device node
- * @path: e.g. "/dev/accel/accel0"; "soft" or "soft:N" for a soft card (N is only a name)
+ * @path: e.g. "/dev/accel/accel0"; "soft" or "soft:N" for a soft card, where N is its place in
+ *	the fabric if AXON_DEVICE asks for that many cards, else only a name
  * @log: gets the reasons of failures and what happens on a soft card, or NULL
  * @opaque: passed to @log
  * @dev: result
@@ -207,7 +210,7 @@ int axon_bo_export(struct axon_bo *bo, int *fd);
  *
  * Return: 0, -EBADF (not a file descriptor), -EINVAL (not a buffer's), -EXDEV (HBM of a card that
  * is not in @dev's fabric), -EOPNOTSUPP (of another driver; of a soft card in another process),
- * -EPERM, -ENODEV (a card is gone), -ENOMEM.
+ * -ENOLINK (the card whose memory it is is gone), -ENODEV, -ENOMEM.
  */
 int axon_bo_import(struct axon_device *dev, int fd, struct axon_bo **bo);
 
@@ -386,7 +389,8 @@ int axon_submit(struct axon_queue *queue, const struct drm_axon_job *jobs, uint3
  *
  * Return: 0 it ended well; -ETIMEDOUT it has not ended yet; else how it failed: -ETIME (it took
  * longer than the queue's timeout), -EFAULT (address translation), -EINVAL (bad program, operand
- * or command), -EDEADLK (its engines wait for each other), -ECANCELED (its context failed or its
+ * or command), -EDEADLK (its engines wait for each other), -ENOLINK (another member of its gang
+ * failed or went; @peer of axon_context_state() says which), -ECANCELED (its context failed or its
  * queue was destroyed), -ECONNRESET, -EIO, -ENODEV. axon_context_state() has the details.
  */
 int axon_wait(struct axon_queue *queue, uint64_t seqno, int64_t timeout_ns);
