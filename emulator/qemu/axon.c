@@ -11,6 +11,9 @@
  * The thread takes the BQL for one thing, to raise interrupts, and counts as parked while it waits
  * for it: so whoever holds the BQL may wait until it has parked. While it has other work,
  * interrupts leave through a bottom half instead, so that no lock keeps the card from working.
+ * Cards of one fabric meet inside the model only: a card's thread may wake another card in its
+ * slice, and never waits for one. Destroying or resetting a card waits for slices of others, under
+ * the BQL; that ends, since no thread waits for the BQL in a slice.
  * Lock order: BQL, then AxonState::lock; never the other way round.
  *
  * The file has the shape of hw/misc/x.c; plugin.c loads it into a QEMU that was built without it.
@@ -21,6 +24,7 @@
 #include "axon.h"
 #include "axon_card.h"
 #include "axon_hw.h"
+#include "fabrics.h"
 
 OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
 
@@ -39,6 +43,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
  * @revision: property
  * @serial: property
  * @poll_us: property: how long the thread polls after the last work before it sleeps
+ * @fabric_name: property: fabric that the card is part of, or NULL
+ * @topology: property: of that fabric
+ * @fabric_cards: property: its places
+ * @place: property: the card's
+ * @fabric: that fabric; set while realized
  * @card: the model; set while realized
  * @irq_bh: raises the vectors in @irq_pending, on the main loop, when @thread does not
  * @irq_pending: bit per vector (atomic)
@@ -68,6 +77,11 @@ struct AxonState {
 	uint32_t revision;
 	uint64_t serial;
 	uint32_t poll_us;
+	char *fabric_name;
+	char *topology;
+	uint32_t fabric_cards;
+	uint32_t place;
+	AxonFabric *fabric;
 	struct axon_card *card;
 	QEMUBH *irq_bh;
 	unsigned int irq_pending;
@@ -496,6 +510,25 @@ static bool axon_add_msix(AxonState *s, Error **errp)
 	return true;
 }
 
+static bool axon_join_fabric(AxonState *s, Error **errp)
+{
+	if (!s->fabric_name) {
+		if (!s->topology && !s->place)
+			return true;
+		error_setg(errp, "properties 'topology' and 'place' need 'fabric', a name that all "
+			   "cards of the fabric share");
+		return false;
+	}
+	if (s->place >= s->fabric_cards) {
+		error_setg(errp, "place %u is not one of the %u of fabric '%s' ('fabric-cards')",
+			   s->place, s->fabric_cards, s->fabric_name);
+		return false;
+	}
+	s->fabric = axon_named_fabric_get(s->fabric_name, s->topology ? s->topology : "ring",
+				    s->fabric_cards, errp);
+	return s->fabric;
+}
+
 static bool axon_make_card(AxonState *s, Error **errp)
 {
 	MemoryRegion *hbm = host_memory_backend_get_memory(s->hbm);
@@ -503,10 +536,12 @@ static bool axon_make_card(AxonState *s, Error **errp)
 		.cores = s->cores,
 		.hbm_stacks = s->hbm_stacks,
 		.revision = s->revision,
+		.place = s->place,
 		.serial = s->serial,
 		.hbm_size = memory_region_size(hbm),
 		.hbm = memory_region_get_ram_ptr(hbm),
 		.mbox = memory_region_get_ram_ptr(&s->mbox_mr),
+		.fabric = axon_named_fabric_of(s->fabric),
 	};
 	int ret = axon_card_create(&config, &axon_ops, s, &s->card);
 
@@ -514,6 +549,8 @@ static bool axon_make_card(AxonState *s, Error **errp)
 		error_setg(errp, "the card cannot have these properties: cores must be 1..%u, "
 			   "hbm-stacks 1, 2 or 4, revision 0x%x, HBM at least 2 MiB a stack",
 			   AXON_MAX_CORES, AXON_REVISION_A1);
+	else if (ret == -EEXIST)
+		error_setg(errp, "place %u of fabric '%s' is taken", s->place, s->fabric_name);
 	else if (ret)
 		error_setg_errno(errp, -ret, "cannot create the card");
 	return !ret;
@@ -550,6 +587,8 @@ static void axon_release(AxonState *s)
 
 	axon_card_destroy(s->card);
 	s->card = NULL;
+	axon_named_fabric_put(s->fabric);
+	s->fabric = NULL;
 	if (msix_present(pci))
 		msix_uninit_exclusive_bar(pci);
 	if (pci->exp.aer_cap)
@@ -570,7 +609,8 @@ static void axon_realize(PCIDevice *pci, Error **errp)
 	if (!axon_map_hbm(s, errp))
 		return;
 	if (!axon_map_regs(s, errp) || !axon_add_capabilities(s, errp) ||
-	    !axon_add_msix(s, errp) || !axon_make_card(s, errp) || !axon_start_thread(s, errp))
+	    !axon_add_msix(s, errp) || !axon_join_fabric(s, errp) || !axon_make_card(s, errp) ||
+	    !axon_start_thread(s, errp))
 		axon_release(s);
 }
 
@@ -609,6 +649,7 @@ static const struct axon_knob_property {
 	{ "x-hbm-ecc-ue", AXON_KNOB_HBM_ECC_UE, "count so many uncorrected memory errors" },
 	{ "x-stall-fw", AXON_KNOB_STALL_FW, "1: the control core stops executing" },
 	{ "x-drop-irq", AXON_KNOB_DROP_IRQ, "drop so many interrupts of queues" },
+	{ "x-link-down", AXON_KNOB_LINK_DOWN, "1: the card's links are down" },
 };
 
 static void axon_set_knob(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
@@ -632,6 +673,10 @@ static COMPAT_PROP_CONST Property axon_properties[] = {
 	DEFINE_PROP_UINT32("revision", AxonState, revision, AXON_REVISION_A1),
 	DEFINE_PROP_UINT64("serial", AxonState, serial, 0),
 	DEFINE_PROP_UINT32("poll-us", AxonState, poll_us, 50),
+	DEFINE_PROP_STRING("fabric", AxonState, fabric_name),
+	DEFINE_PROP_STRING("topology", AxonState, topology),
+	DEFINE_PROP_UINT32("fabric-cards", AxonState, fabric_cards, 2),
+	DEFINE_PROP_UINT32("place", AxonState, place, 0),
 	COMPAT_PROP_END
 };
 

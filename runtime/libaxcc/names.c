@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * names.c - the library's version, and the names of operations and reductions. Nothing else: it must
- * not know of cards.
+ * names.c - the library's version, and the names of operations and reductions. Nothing else: it
+ * must not know of cards.
  */
 #include "axcc/axcc.h"
 #include "internal.h"

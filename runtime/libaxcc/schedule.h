@@ -3,38 +3,39 @@
  * schedule.h - a collective as data: what every rank's sequencer does, step by step.
  *
  * An algorithm makes a schedule, the verifier proves it, the cost model predicts its time, and the
- * lowering turns each rank's steps into instructions. A schedule holds offsets and ranks only: it must
- * never hold an address, a handle or anything of a card, so that the same one can be cached and run
- * on any buffers.
+ * lowering turns each rank's steps into instructions. A schedule holds offsets and ranks only: it
+ * must never hold an address, a handle or anything of a card, so that the same one can be cached
+ * and run on any buffers.
  *
  * What a step means
- * - A rank's steps are carried out by one in-order sequencer (AXON_ENGINE_CC). A step first waits, in
- *   order, until each semaphore of its wait list has at least the given value; a step that waits
+ * - A rank's steps are carried out by one in-order sequencer (AXON_ENGINE_CC). A step first waits,
+ *   in order, until each semaphore of its wait list has at least the given value; a step that waits
  *   holds up all later steps of its rank.
- * - COPY and REDUCE then hand one transfer to DMA queue @queue of the rank (16 of them). The transfers
- *   of a queue run one after the other in the order of the steps: each starts when the one before has
- *   ended. Nothing orders queues against each other but semaphores.
- * - When a transfer has ended its data are where they belong; then it posts: @post to a semaphore of
- *   any rank (another rank's sees it a way's latency later), @done to one of its own. Who has waited for
- *   a post may touch what the transfer touched.
+ * - COPY and REDUCE then hand one transfer to DMA queue @queue of the rank (16 of them). The
+ *   transfers of a queue run one after the other in the order of the steps: each starts when the
+ *   one before has ended. Nothing orders queues against each other but semaphores.
+ * - When a transfer has ended its data are where they belong; then it posts: @post to a semaphore
+ *   of any rank (another rank's sees it a way's latency later), @done to one of its own. Who has
+ *   waited for a post may touch what the transfer touched.
  * - NONE has no transfer: it waits, then posts.
  * - A REDUCE of several rows adds them to the same target one after the other, row 0 first.
  *
- * What may be relied on at the start: all ranks start together, their semaphores are 0, every SRC is
- * ready to be read and every DST and TMP to be written. Who composes schedules sees to the same
+ * What may be relied on at the start: all ranks start together, their semaphores are 0, every SRC
+ * is ready to be read and every DST and TMP to be written. Who composes schedules sees to the same
  * (a barrier between them, and the sums of the posts so far added to what is waited for).
  *
  * What must hold at the end, when a rank's last step and transfer have ended: nobody touches its
- * buffers any more, and its semaphores have got all their posts. So every semaphore that is posted to
- * is waited for, by its rank, to the sum of its posts.
+ * buffers any more, and its semaphores have got all their posts. So every semaphore that is posted
+ * to is waited for, by its rank, to the sum of its posts.
  *
- * Semaphores only count up. Posts of one rank's sequencer to one semaphore arrive in order, and so do
- * those of one of its queues whose transfers have the same two ends; no others may be taken to. So a
- * wait for less than the sum of all posts is only good for a semaphore with a single such source.
+ * Semaphores only count up. Posts of one rank's sequencer to one semaphore arrive in order, and so
+ * do those of one of its queues whose transfers have the same two ends; no others may be taken to.
+ * So a wait for less than the sum of all posts is only good for a semaphore with a single such
+ * source.
  *
  * Ends of a transfer never overlap. Ranks are those of the communicator; SRC and DST are what the
- * caller gave at that rank, TMP is @tmp_bytes there. A rank in @in_place has SRC and DST in the same
- * memory, as the operation has it (axcc_schedule_alias()).
+ * caller gave at that rank, TMP is @tmp_bytes there. A rank in @in_place has SRC and DST in the
+ * same memory, as the operation has it (axcc_schedule_alias()).
  */
 #ifndef AXON_LIBAXCC_SCHEDULE_H
 #define AXON_LIBAXCC_SCHEDULE_H
@@ -182,6 +183,46 @@ struct axcc_request {
 	const uint32_t *targets;
 };
 
+#define AXCC_ORDER_LEAF		0xffffffffu
+
+/**
+ * struct axcc_order_node - how an element of a result comes about
+ * @left: node that is the target of the reduction, or AXCC_ORDER_LEAF
+ * @right: node that is its source; of a leaf: the rank whose contribution it is
+ */
+struct axcc_order_node {
+	uint32_t left;
+	uint32_t right;
+};
+
+/**
+ * struct axcc_order_range - elements that come about in the same way
+ * @first: first element, counted in the SRC of a rank
+ * @count: how many
+ * @node: how
+ */
+struct axcc_order_range {
+	uint64_t first;
+	uint64_t count;
+	uint32_t node;
+};
+
+/**
+ * struct axcc_order - the order of reduction, as the algorithm's documentation has it
+ * @nodes: a node comes after those it names
+ * @ranges: all elements, in order
+ *
+ * Empty for operations that do not reduce.
+ */
+struct axcc_order {
+	struct axcc_order_node *nodes;
+	struct axcc_order_range *ranges;
+	uint32_t num_nodes;
+	uint32_t num_ranges;
+	uint32_t room_nodes;
+	uint32_t room_ranges;
+};
+
 /**
  * struct axcc_schedule - a collective as data
  * @req: what it does; @req.targets is the schedule's own copy
@@ -189,6 +230,7 @@ struct axcc_request {
  * @algorithm: name of the algorithm that made it
  * @tmp_bytes: of TMP, at each rank
  * @semaphores: of a core that are used: 0 .. @semaphores - 1
+ * @order: in which elements are reduced; the verifier holds the steps to it
  * @rank: @req.ranks of them
  */
 struct axcc_schedule {
@@ -197,6 +239,7 @@ struct axcc_schedule {
 	const char *algorithm;
 	uint64_t tmp_bytes;
 	uint32_t semaphores;
+	struct axcc_order order;
 	struct axcc_rank_steps *rank;
 };
 

@@ -202,12 +202,29 @@ class Card:
         self.vm.store(self.hbm + base, b"".join(t.ljust(4096, b"\0") for t in tables))
         self.call("AS_CREATE", pack("IIQ", asid, 0, base))
 
-    def map_page(self, va, bus_address):
-        """Shows one page of the bus at @va (below 2 MiB) of address space 0."""
-        leaf = C["AXON_PTE_VALID"] | C["AXON_PTE_WRITE"] | \
-            C["AXON_PTE_TARGET_SYS"] << C["AXON_PTE_TARGET_SHIFT"]
-        self.vm.write(self.hbm + self.TABLES + 0x3000 + 8 * (va >> 12), bus_address | leaf, 8)
+    def set_pte(self, va, pte):
+        """Writes the entry of @va (below 4 MiB) of address space 0."""
+        self.vm.write(self.hbm + self.TABLES + 0x3000 + 8 * (va >> 12), pte, 8)
         self.call("AS_INVALIDATE", pack("IIQ", 0, 0, 0))
+
+    def map_page(self, va, bus_address):
+        """Shows one page of the bus at @va."""
+        self.set_pte(va, bus_address | C["AXON_PTE_VALID"] | C["AXON_PTE_WRITE"]
+                     | C["AXON_PTE_TARGET_SYS"] << C["AXON_PTE_TARGET_SHIFT"])
+
+    @staticmethod
+    def link_pte(peer, offset):
+        """Entry that shows a page of a peer's HBM."""
+        return offset | C["AXON_PTE_VALID"] | C["AXON_PTE_WRITE"] \
+            | C["AXON_PTE_TARGET_LINK"] << C["AXON_PTE_TARGET_SHIFT"] \
+            | peer << C["AXON_PTE_PEER_SHIFT"]
+
+    def map_link(self, va, peer, offset, more=0):
+        self.set_pte(va, self.link_pte(peer, offset) | more)
+
+    def peer(self, place, name):
+        """A register of a peer."""
+        return self.reg(0x1000 + 0x40 * place + C["AXON_PEER_" + name])     # AXON_REG_PEER()
 
     def make_queue(self, queue=0, entries=64, at=0x100000, vector=1, core=0):
         return Queue(self, queue, entries, at, vector, core)
