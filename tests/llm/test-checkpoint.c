@@ -230,6 +230,72 @@ static void not_a_regular_file(void **state)
 	rmdir(f->path);
 }
 
+/* ---- writing ---- */
+
+static void read_file(const char *path, char *buf, size_t room, size_t *size)
+{
+	FILE *in = fopen(path, "rb");
+
+	assert_non_null(in);
+	*size = fread(buf, 1, room, in);
+	fclose(in);
+}
+
+/* What is read and written again is the same file, the unused tables aside, which are zero. */
+static void write_again(struct fixture *f, const struct synth_shape *s)
+{
+	struct llm_checkpoint ckpt;
+	uint64_t floats, own, unused;
+	float *params;
+	size_t size;
+	char *data;
+
+	free(f->data);
+	assert_int_equal(make_model(f, s), 0);
+	assert_int_equal(llm_checkpoint_open(&ckpt, f->path, NULL), 0);
+	floats = llm_config_floats(&ckpt.config);
+	own = s->shared_classifier ? 0 : (uint64_t)s->vocab_size * s->dim;
+	unused = s->seq_len * ckpt.config.head_size;
+	assert_int_equal(28 + 4 * (floats + unused), f->size);
+	params = calloc(floats, sizeof(*params));
+	data = malloc(f->size + 1);
+	assert_non_null(params);
+	assert_non_null(data);
+	memcpy(params, ckpt.w.token_embedding, (floats - own) * sizeof(*params));
+	memcpy(params + floats - own, ckpt.w.wcls, own * sizeof(*params));
+	assert_int_equal(llm_checkpoint_write(f->path, &ckpt.config, params, NULL), 0);
+	read_file(f->path, data, f->size + 1, &size);
+	assert_int_equal(size, f->size);
+	assert_memory_equal(data, f->data, f->size);
+	llm_checkpoint_close(&ckpt);
+	free(params);
+	free(data);
+}
+
+static void what_is_written_can_be_read(void **state)
+{
+	struct synth_shape s = shape;
+
+	write_again(*state, &s);
+	s.shared_classifier = false;
+	write_again(*state, &s);
+}
+
+static void a_shape_that_cannot_be_read_is_not_written(void **state)
+{
+	const struct llm_config bad = { .dim = 16, .hidden_dim = 24, .n_layers = 2, .n_heads = 3,
+					.n_kv_heads = 1, .vocab_size = 300, .seq_len = 8 };
+	struct fixture *f = *state;
+	struct llm_error err = { "" };
+	struct stat st;
+	float param = 0;
+
+	assert_int_equal(llm_checkpoint_write(f->path, &bad, &param, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "3 heads"));
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_size, f->size);
+}
+
 #define TEST(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -245,6 +311,8 @@ int main(void)
 		TEST(weight_not_a_number),
 		TEST(missing_file_says_where_to_get_one),
 		TEST(not_a_regular_file),
+		TEST(what_is_written_can_be_read),
+		TEST(a_shape_that_cannot_be_read_is_not_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

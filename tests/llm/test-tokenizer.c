@@ -229,6 +229,159 @@ static void bad_lengths(void **state)
 	}
 }
 
+/* ---- long texts ---- */
+
+/* The rule, word for word: look at all pairs, join the best one, the leftmost of equals. */
+static uint32_t join_slowly(const struct llm_tokenizer *tok, uint32_t *ids, uint32_t n)
+{
+	for (;;) {
+		uint32_t best = UINT32_MAX, best_id = 0;
+
+		for (uint32_t i = 0; i + 1 < n; i++) {
+			const struct llm_token *a = &tok->token[ids[i]], *b = &tok->token[ids[i + 1]];
+
+			for (uint32_t id = 0; id < tok->vocab_size; id++) {
+				const struct llm_token *t = &tok->token[id];
+
+				if (t->len != a->len + b->len || memcmp(t->text, a->text, a->len) ||
+				    memcmp(t->text + a->len, b->text, b->len))
+					continue;
+				if (best == UINT32_MAX || t->score > tok->token[best_id].score) {
+					best = i;
+					best_id = id;
+				}
+				break;
+			}
+		}
+		if (best == UINT32_MAX)
+			return n;
+		ids[best] = best_id;
+		n--;
+		memmove(&ids[best + 1], &ids[best + 2], (n - best - 1) * sizeof(*ids));
+	}
+}
+
+static void a_text_joins_as_the_rule_says(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t want[300], *got, count, random = 1;
+	char text[300];
+
+	for (int round = 0; round < 200; round++) {
+		size_t len = round + 1;
+
+		for (size_t i = 0; i < len; i++) {
+			random = random * 1664525u + 1013904223u;
+			text[i] = "abc "[random >> 30];
+			want[i] = text[i] == ' ' ? SPACE : A + (uint32_t)(text[i] - 'a');
+		}
+		assert_int_equal(llm_tokenizer_encode_text(&f->tok, text, len, &got, &count, NULL), 0);
+		assert_int_equal(count, join_slowly(&f->tok, want, len));
+		assert_memory_equal(got, want, count * sizeof(*got));
+		free(got);
+	}
+}
+
+static void zero_bytes_are_text(void **state)
+{
+	static const uint32_t want[] = { A, 3, B };
+	struct fixture *f = *state;
+	uint32_t *ids, count;
+
+	assert_int_equal(llm_tokenizer_encode_text(&f->tok, "a\0b", 3, &ids, &count, NULL), 0);
+	assert_int_equal(count, 3);
+	assert_memory_equal(ids, want, sizeof(want));
+	free(ids);
+}
+
+static void text_too_long_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct llm_error err = { "" };
+	uint32_t *ids, count;
+
+	assert_int_equal(llm_tokenizer_encode_text(&f->tok, "", LLM_MAX_TEXT_BYTES + 1, &ids, &count,
+						   &err), -E2BIG);
+	assert_true(err.text[0] != '\0');
+}
+
+static void tokens_are_counted_without_a_model(void **state)
+{
+	struct fixture *f = *state;
+	struct llm_tokenizer tok;
+	struct llm_error err = { "" };
+
+	assert_int_equal(llm_tokenizer_open(&tok, f->path, 0, &err), 0);
+	assert_int_equal(tok.vocab_size, VOCAB);
+	llm_tokenizer_close(&tok);
+	/* Cut between tokens it is a smaller vocabulary; anywhere else it is damaged. */
+	write_file(f, f->size - 1);
+	expect_bad_file(f, 0);
+	write_file(f, 3);
+	expect_bad_file(f, 0);
+	write_file(f, 4);
+	expect_bad_file(f, 0);
+}
+
+/* ---- vocabularies of characters ---- */
+
+static void characters_of_a_text(void **state)
+{
+	static const char text[] = "b\xc3\xa9 a\0\nbb\xe2\x82\xac", *want[] = {
+		"<unk>", "\n<s>\n", "\n</s>\n", "", "\n", " ", "a", "b", "\xc3\xa9", "\xe2\x82\xac",
+	};
+	static const uint32_t want_ids[] = { 7, 8, 5, 6, 3, 4, 7, 7, 9 };
+	struct fixture *f = *state;
+	struct llm_tokenizer made, read;
+	uint32_t *ids, count;
+
+	assert_int_equal(llm_tokenizer_from_text(&made, text, sizeof(text) - 1, 100, NULL), 0);
+	assert_int_equal(made.vocab_size, 10);
+	assert_int_equal(llm_tokenizer_write(&made, f->path, NULL), 0);
+	assert_int_equal(llm_tokenizer_open(&read, f->path, 10, NULL), 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(read.token[i].len, i == 3 ? 1 : strlen(want[i]));
+		assert_memory_equal(read.token[i].text, want[i], read.token[i].len);
+	}
+	assert_int_equal(llm_tokenizer_encode_text(&read, text, sizeof(text) - 1, &ids, &count, NULL),
+			 0);
+	assert_int_equal(count, 9);
+	assert_memory_equal(ids, want_ids, sizeof(want_ids));
+	free(ids);
+	llm_tokenizer_close(&made);
+	llm_tokenizer_close(&read);
+}
+
+/* Other tokens stand where the byte tokens of other vocabularies are. */
+static void without_byte_tokens_some_text_is_refused(void **state)
+{
+	struct llm_tokenizer tok;
+	struct llm_error err = { "" };
+	uint32_t *ids, count;
+	char text[256];
+
+	(void)state;
+	for (int i = 0; i < 128; i++)
+		text[i] = i;
+	assert_int_equal(llm_tokenizer_from_text(&tok, text, 100, 1000, NULL), 0);
+	assert_int_equal(llm_tokenizer_encode(&tok, "0z", &ids, &count, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "0x7a"));
+	llm_tokenizer_close(&tok);
+}
+
+static void too_many_characters(void **state)
+{
+	struct llm_tokenizer tok;
+	struct llm_error err = { "" };
+
+	(void)state;
+	assert_int_equal(llm_tokenizer_from_text(&tok, "abc", 3, 6, &err), 0);
+	llm_tokenizer_close(&tok);
+	assert_int_equal(llm_tokenizer_from_text(&tok, "abcd", 4, 6, &err), -E2BIG);
+	assert_non_null(strstr(err.text, "3 different"));
+	assert_null(tok.data);
+}
+
 #define TEST(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -246,6 +399,13 @@ int main(void)
 		TEST(truncated_anywhere),
 		TEST(vocabulary_of_another_model),
 		TEST(bad_lengths),
+		TEST(a_text_joins_as_the_rule_says),
+		TEST(zero_bytes_are_text),
+		TEST(text_too_long_is_refused),
+		TEST(tokens_are_counted_without_a_model),
+		TEST(characters_of_a_text),
+		TEST(without_byte_tokens_some_text_is_refused),
+		TEST(too_many_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

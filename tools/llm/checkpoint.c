@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * checkpoint.c - read and check a model file. Trusts nothing in it.
+ * checkpoint.c - read and check a model file, and write one. Trusts nothing in it.
  */
 #include <endian.h>
 #include <errno.h>
@@ -178,4 +178,46 @@ void llm_checkpoint_close(struct llm_checkpoint *ckpt)
 {
 	free(ckpt->data);
 	memset(ckpt, 0, sizeof(*ckpt));
+}
+
+/* ---- writing ---- */
+
+uint64_t llm_config_floats(const struct llm_config *c)
+{
+	const uint64_t layer = 2ull * c->dim + 2ull * c->dim * c->dim +
+			       2ull * c->kv_dim * c->dim + 3ull * c->hidden_dim * c->dim;
+	const uint64_t table = (uint64_t)c->vocab_size * c->dim;
+
+	return c->n_layers * layer + c->dim + (c->shared_classifier ? 1 : 2) * table;
+}
+
+int llm_checkpoint_write(const char *path, const struct llm_config *config, const float *params,
+			 struct llm_error *err)
+{
+	const uint32_t vocab = config->vocab_size;
+	const int32_t word[HEADER_WORDS] = {
+		config->dim, config->hidden_dim, config->n_layers, config->n_heads,
+		config->n_kv_heads, config->shared_classifier ? vocab : -vocab, config->seq_len,
+	};
+	struct llm_config c;
+	uint64_t all, own, unused;
+	float *zero;
+	int ret = parse_header(&c, word, path, err);
+
+	if (ret)
+		return ret;
+	all = llm_config_floats(&c);
+	own = c.shared_classifier ? 0 : (uint64_t)c.vocab_size * c.dim;
+	unused = (uint64_t)c.seq_len * c.head_size;
+	zero = calloc(unused, sizeof(*zero));
+	if (!zero)
+		return llm_fail(err, -ENOMEM, "%s: no memory", path);
+	ret = llm_write_file(path, "checkpoint", (const struct llm_piece[]){
+		{ word, sizeof(word) },
+		{ params, (all - own) * sizeof(*params) },
+		{ zero, unused * sizeof(*zero) },
+		{ params + (all - own), own * sizeof(*params) },
+	}, 4, err);
+	free(zero);
+	return ret;
 }

@@ -98,4 +98,23 @@ int llm_checkpoint_open(struct llm_checkpoint *ckpt, const char *path, struct ll
  */
 void llm_checkpoint_close(struct llm_checkpoint *ckpt);
 
+/**
+ * llm_config_floats() - parameters of a model
+ * @config: checked
+ */
+uint64_t llm_config_floats(const struct llm_config *config);
+
+/**
+ * llm_checkpoint_write() - write a model, whole or not at all
+ * @path: the file; see llm_write_file()
+ * @config: shape; head_size and kv_dim are calculated, not looked at
+ * @params: llm_config_floats() numbers, the arrays of struct llm_weights in its order; wcls only if
+ *	it is not shared
+ * @err: message of a failure
+ *
+ * Return: 0 or a negative errno (-EINVAL: a shape that llm_checkpoint_open() would refuse).
+ */
+int llm_checkpoint_write(const char *path, const struct llm_config *config, const float *params,
+			 struct llm_error *err);
+
 #endif /* LLM_CHECKPOINT_H */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * file.c - a whole file in memory.
+ * file.c - whole files: into memory, and onto the disk.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,5 +76,98 @@ int llm_read_file(const char *path, const char *what, const char *hint, void **d
 				strerror(errno));
 	ret = read_fd(fd, path, what, data, size, err);
 	close(fd);
+	return ret;
+}
+
+/* ---- writing ---- */
+
+static int write_all(int fd, const char *buf, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, buf, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		buf += n;
+		size -= n;
+	}
+	return 0;
+}
+
+/* A new file with these bytes, which are on the disk when this returns. */
+static int write_new(const char *path, const struct llm_piece *piece, size_t pieces)
+{
+	int fd, ret = 0;
+
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; !ret && i < pieces; i++)
+		ret = write_all(fd, piece[i].data, piece[i].size);
+	if (!ret && fsync(fd))
+		ret = -errno;
+	if (close(fd) && !ret)
+		ret = -errno;
+	return ret;
+}
+
+/* A name is on the disk when its directory is. */
+static int sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX] = ".";
+	int fd, ret = 0;
+
+	if (slash) {
+		memcpy(dir, path, slash - path);
+		dir[slash - path] = '\0';
+	}
+	fd = open(slash == path ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* Some file systems have no such call and put names on the disk by themselves. */
+	if (fsync(fd) && errno != EINVAL)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int replace(const char *path, const struct llm_piece *piece, size_t pieces)
+{
+	char tmp[PATH_MAX + 8];
+	int ret;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.tmp", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	ret = write_new(tmp, piece, pieces);
+	if (!ret && rename(tmp, path))
+		ret = -errno;
+	if (ret) {
+		unlink(tmp);
+		return ret;
+	}
+	return sync_directory(path);
+}
+
+int llm_write_file(const char *path, const char *what, const struct llm_piece *piece,
+		   size_t pieces, struct llm_error *err)
+{
+	struct stat st;
+	char *real;
+	int ret;
+
+	/* Nothing but a file may be replaced: not the device behind /dev/null. */
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		return llm_fail(err, -EINVAL, "%s: a %s is a regular file, this is not one", path,
+				what);
+	real = realpath(path, NULL);
+	ret = replace(real ? real : path, piece, pieces);
+	free(real);
+	if (ret)
+		llm_fail(err, ret, "%s: cannot write the %s: %s", path, what, strerror(-ret));
 	return ret;
 }
