@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # demo.sh [MODEL TOKENIZER] - the guest's half of `make demo`. AXON_BUILD is set by the guest's init.
+# Without a model it trains one on a text that every Debian has.
 set -u
 bin=$AXON_BUILD/bin
 rc=0
@@ -23,7 +24,10 @@ if [ $# -ge 2 ]; then
 	say "card 0: a story, computed on the card"
 	"$bin/axon-llm" "$1" -z "$2" -t 0 -n 256 || rc=1
 else
-	sleep 5
+	say "card 0: a model is trained on a licence, forward, backward and AdamW on the card"
+	"$bin/axon-train" /usr/share/common-licenses/GPL-3 --steps 400 -o /tmp/gpl.bin || rc=1
+	say "card 0: it writes"
+	"$bin/axon-llm" /tmp/gpl.bin -z /tmp/gpl.bin.tok -t 0.7 -s 1 -n 128 || rc=1
 fi
 
 say "axon-top"

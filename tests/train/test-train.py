@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+#
+# test-train.py - axon-train on a soft card: the same losses as the plain trainer, the same bits
+# after a kill and after a resume, damaged files, and a model that axon-llm reads.
+#
+# Usage: test-train.py AXON_TRAIN AXON_LLM TRAIN_CURVE
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TRAIN, LLM, CURVE = sys.argv[1:4]
+ENV = {**os.environ, "AXON_DEVICE": "soft"}
+# The settings that train-curve has too.
+SMALL = ["--dim", "32", "--layers", "2", "--heads", "2", "--hidden", "96", "--seq", "24",
+         "--batch", "4", "--lr", "2e-3", "--warmup", "10", "--seed", "7"]
+# 60 steps of fp32 against double: the operators' rounding, 1e-7 of a loss, grows with the steps.
+BOUND = 1e-3
+
+WORDS = "the card reads the text and writes what it has learnt of it . ".split(" ")
+
+
+def text():
+    rng = random.Random(5)
+    return " ".join(rng.choice(WORDS) for _ in range(600)) + "\n"
+
+
+def run(*argv, timeout=300):
+    return subprocess.run([str(a) for a in argv], env=ENV, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+
+
+class Train(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        self.text = self.path("text")
+        with open(self.text, "w", encoding="ascii") as f:
+            f.write(text())
+
+    def path(self, name):
+        return os.path.join(self.dir.name, name)
+
+    def bytes(self, name):
+        with open(self.path(name), "rb") as f:
+            return f.read()
+
+    def train(self, *options, out="model"):
+        return run(TRAIN, self.text, *SMALL, "-o", self.path(out), *options)
+
+    def ok(self, *options, out="model"):
+        r = self.train(*options, out=out)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r
+
+    def losses(self, name):
+        with open(self.path(name), encoding="utf-8") as f:
+            lines = [json.loads(line) for line in f]
+        return {line["step"]: line["loss"] for line in lines if "step" in line}
+
+    def test_curve(self):
+        self.ok("--steps", 60, "--log", self.path("log"), "--curve", self.path("curve.svg"))
+        r = run(CURVE, self.text, 60)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        want = [float(x) for x in r.stdout.split()]
+        got = self.losses("log")
+        self.assertEqual(sorted(got), list(range(1, 61)))
+        for step, loss in enumerate(want, 1):
+            self.assertAlmostEqual(got[step], loss, delta=BOUND, msg=f"step {step}")
+        self.assertLess(got[60], got[1] - 0.5)
+        self.assertTrue(self.bytes("curve.svg").startswith(b"<"))
+
+    def test_model_is_read(self):
+        self.ok("--steps", 20)
+        r = run(LLM, self.path("model"), "-z", self.path("model.tok"), "-t", "0", "-n", "20")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertTrue(r.stdout)
+        self.assertLessEqual(set(r.stdout), set(text()))
+
+    def test_same_bits(self):
+        self.ok("--steps", 10, out="a")
+        self.ok("--steps", 10, out="b")
+        self.assertEqual(self.bytes("a"), self.bytes("b"))
+        self.ok("--steps", 10, "--seed", 8, out="c")
+        self.assertNotEqual(self.bytes("a"), self.bytes("c"))
+
+    def test_killed_and_resumed(self):
+        self.ok("--steps", 40, out="whole")
+        rng = random.Random(os.urandom(8))
+        for _ in range(4):
+            ckpt, log = self.path("ckpt"), self.path("log")
+            for path in ckpt, log:
+                if os.path.exists(path):
+                    os.unlink(path)
+            first = ["--checkpoint", ckpt]
+            for after in sorted(rng.sample(range(1, 40), 2)):
+                p = subprocess.Popen([TRAIN, self.text, *SMALL, "--steps", "40", "--every", "1",
+                                      "-o", self.path("part"), "--log", log, *first], env=ENV,
+                                     stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL)
+                deadline = time.monotonic() + 120
+                while p.poll() is None and time.monotonic() < deadline:
+                    if os.path.exists(log) and max(self.whole_lines(log), default=0) >= after:
+                        break
+                    time.sleep(0.001)
+                p.kill()
+                p.wait()
+                if os.path.exists(ckpt):
+                    first = ["--resume", ckpt]
+            self.ok("--steps", 40, *first, out="part")
+            self.assertEqual(self.bytes("whole"), self.bytes("part"))
+
+    @staticmethod
+    def whole_lines(path):
+        with open(path, encoding="utf-8") as f:
+            lines = [line for line in f if line.endswith("\n")]
+        return [json.loads(line).get("step", 0) for line in lines]
+
+    def test_resume_is_checked(self):
+        self.ok("--steps", 4, "--checkpoint", self.path("ckpt"))
+        good = self.bytes("ckpt")
+        for option, value in ("--lr", "0.1"), ("--dim", "64"), ("--steps", "5"):
+            r = self.train("--resume", self.path("ckpt"), option, value)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(option, r.stderr)
+        with open(self.text, "a", encoding="ascii") as f:
+            f.write("another end\n")
+        r = self.train("--steps", 4, "--resume", self.path("ckpt"))
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("text", r.stderr)
+        rng = random.Random(1)
+        bad = [good[:n] for n in (0, 7, 8, 100, 175, 176, 177, 1000, len(good) - 1)]
+        bad += [good + b"x"]
+        for at in list(range(0, 176, 7)) + [rng.randrange(len(good)) for _ in range(4)]:
+            bad.append(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1:])
+        for data in bad:
+            with open(self.path("bad"), "wb") as f:
+                f.write(data)
+            r = self.train("--resume", self.path("bad"))
+            self.assertEqual(r.returncode, 1)
+            self.assertTrue(r.stderr.startswith("axon-train: "), r.stderr)
+            self.assertEqual(self.bytes("bad"), data)
+
+    def test_bad_arguments(self):
+        for options in (["--dim", "0"], ["--dim", "x"], ["--nonsense"], ["--every", "0"],
+                        ["--resume", "a", "--checkpoint", "b"]):
+            self.assertEqual(self.train(*options).returncode, 2, options)
+        for options, word in ((["--heads", "5"], "heads"), (["--seq", "60000"], "text"),
+                              (["--cards", "2"], "cards"), (["--batch", "3", "--cards", "2"], "batch")):
+            r = self.train(*options)
+            self.assertEqual(r.returncode, 1, options)
+            self.assertIn(word, r.stderr)
+        r = run(TRAIN, self.path("absent"))
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("absent", r.stderr)
+
+    def test_licence_is_learnt(self):
+        """The defaults, cut short: 1000 steps come below 2 nats, which takes a minute."""
+        licence = "/usr/share/common-licenses/GPL-3"
+        if not os.path.exists(licence):
+            self.skipTest("no " + licence)
+        r = run(TRAIN, licence, "--steps", "150", "-o", self.path("m"), "--log", self.path("log"))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        losses = self.losses("log")
+        self.assertLess(sum(losses[s] for s in range(141, 151)) / 10, 2.75)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
