@@ -142,11 +142,11 @@ enum axon_p_q_cmd {
 
 enum axon_p_core_cmd {
 	AXON_P_CORE_RESET = 1,		/* kill the running launch; its queue stops (KILLED) */
-	AXON_P_CORE_KILL = 2,		/* the same if it is a launch of queue CORE_MATCH, or if that
-					 * waits for its gang, else NOT_FOUND: compares and kills in
-					 * one step
+	AXON_P_CORE_KILL = 2,		/* the same if it is a launch of queue CORE_MATCH, or if
+					 * that waits for its gang, else NOT_FOUND: compares and
+					 * kills in one step
 					 */
-	AXON_P_CORE_KILL_WAITER = 3,	/* the same, but only if it waits for its gang to be complete */
+	AXON_P_CORE_KILL_WAITER = 3,	/* the same, but only if it waits for others to join */
 };
 
 enum axon_p_result {

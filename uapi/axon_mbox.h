@@ -62,7 +62,7 @@ enum axon_mbox_status {
 	AXON_MBOX_BAD_ID = 3,		/* the card can have no such address space, queue or core */
 	AXON_MBOX_BAD_PARAM = 4,
 	AXON_MBOX_BUSY = 5,		/* in use; free what uses it first */
-	AXON_MBOX_NOT_FOUND = 6,	/* not in use; CORE_RESET, GANG_RESET: nothing to be killed */
+	AXON_MBOX_NOT_FOUND = 6,	/* not in use; CORE_RESET, GANG_RESET: nothing to kill */
 };
 
 /**

@@ -313,7 +313,7 @@ static bool is_far(const struct axon_core *c, const struct axon_dma_end *e)
 	return e->mem && c->card->fabric->places > 1 && e->peer != AXON_NO_PEER;
 }
 
-/* @n elements have been moved; what is combined is combined at the target, and counts as written. */
+/* @n elements have been moved; what is combined at the target counts as written. */
 static void count_links(struct axon_core *c, struct axon_dma_job *j, uint64_t n)
 {
 	if (is_far(c, &j->src))
@@ -428,8 +428,9 @@ static bool has_short_runs(const struct axon_core *c, const struct axon_dma_job 
 {
 	unsigned int in = j->axes - 1;
 
-	return in && !is_far(c, &j->src) && !is_far(c, &j->dst) && j->mode == AXON_DMA_MOVE && !(j->flags & ROWS) && !j->pos[in] &&
-	       j->src.step[in] == j->src.esz && j->dst.step[in] == j->dst.esz;
+	return in && !is_far(c, &j->src) && !is_far(c, &j->dst) && j->mode == AXON_DMA_MOVE &&
+	       !(j->flags & ROWS) && !j->pos[in] && j->src.step[in] == j->src.esz &&
+	       j->dst.step[in] == j->dst.esz;
 }
 
 /* The index of row pos[0]: read once. *@skip: it is out of bounds and may be. */

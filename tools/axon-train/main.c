@@ -94,7 +94,8 @@ static int parse_option(int letter, const char *arg, struct options *o, struct l
 	case OPT_EVERY:
 		n = strtol(arg, &end, 10);
 		if (end == arg || *end || n < 1 || n > 100000000)
-			return llm_fail(err, -EINVAL, "--every: '%s' is not a number of steps", arg);
+			return llm_fail(err, -EINVAL, "--every: '%s' is not a number of steps",
+					arg);
 		o->every = (uint32_t)n;
 		return 0;
 	case OPT_RESUME:

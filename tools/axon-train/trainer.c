@@ -172,7 +172,8 @@ static int make_sets(struct trainer *t, struct llm_error *err)
 	return status ? status_error(err, "making tensor sets", status) : 0;
 }
 
-static int put(struct trainer *t, int which, const void *data, uint64_t bytes, struct llm_error *err)
+static int put(struct trainer *t, int which, const void *data, uint64_t bytes,
+	       struct llm_error *err)
 {
 	NRT_STATUS status = nrt_tensor_write(t->tensor[which], data, 0, bytes);
 
@@ -306,8 +307,8 @@ int trainer_step(struct trainer *t, struct training *training, const struct corp
 		return ret;
 	training->step++;
 	if (!isfinite(*loss) || !isfinite(*norm))
-		return llm_fail(err, -EDOM, "the loss of step %u is no number any more; a lower --lr or "
-				"a longer --warmup may help", training->step);
+		return llm_fail(err, -EDOM, "the loss of step %u is no number any more; a lower "
+				"--lr or a longer --warmup may help", training->step);
 	return 0;
 }
 
