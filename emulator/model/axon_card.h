@@ -7,7 +7,11 @@
  *
  * Threads. axon_card_read(), axon_card_write() and axon_card_doorbell() may be called by any thread
  * at any time and return within a microsecond. Everything else, "the card thread's calls", must not
- * run at the same time as another of them on the same card. Different cards are independent.
+ * run at the same time as another of them on the same card. Different cards are independent, also
+ * cards of one fabric: what one does to another happens in the other's own calls.
+ *
+ * Callbacks. A card may call back with locks of the model held; so no caller may hold a lock that a
+ * callback takes when he calls a card.
  */
 #ifndef AXON_CARD_H
 #define AXON_CARD_H
@@ -34,10 +38,10 @@ struct axon_fabric_link {
 /**
  * struct axon_fabric_config - what a fabric is made with
  * @places: 1..AXON_MAX_PEERS
- * @lanes: of every link; 0: 8
+ * @lanes: of every link, at most 1024; 0: 8
  * @latency_ns: of every link, 100..1000000; 0: 1000
- * @bandwidth: bytes a second of a link in one direction, at least 10^6; 0: 128 * 10^9
- * @credits: bytes that may be under way to a peer, at least 4096; 0: 256 KiB
+ * @bandwidth: bytes a second of a link in one direction, 10^6..10^15; 0: 128 * 10^9
+ * @credits: bytes that may be under way to a peer, 4096..2^40; 0: 256 KiB
  * @uid: AXON_REG_FABRIC_UID, not 0
  * @links: @num_links of them; a pair stands once; every place must be reachable
  * @num_links: links
@@ -73,8 +77,8 @@ void axon_fabric_destroy(struct axon_fabric *fabric);
 /**
  * axon_fabric_parse() - a fabric from text
  * @text: "pair", "ring", "torus" (as square as it can be), "torus:RxC", "mesh" (all with all), or
- *	the content of a topology file: lines "link A B", "latency-ns N", "bandwidth N", "lanes N",
- *	"credits N", with # for comments
+ *	the content of a topology file: lines "link A B" or one of the names before, "latency-ns N",
+ *	"bandwidth N", "lanes N", "credits N", with # for comments
  * @config: with @places set; filled in, other members that are not 0 are kept. @links is allocated,
  *	free() it
  * @error: gets what is wrong and in which line; may be NULL
@@ -202,7 +206,9 @@ bool axon_card_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns);
 
 /**
  * axon_card_reset() - power-on reset, as by FLR: queues, address spaces, mappings and firmware are
- * gone; HBM keeps its content. Every dma_map() has been unmapped on return.
+ * gone; HBM keeps its content. Every dma_map() has been unmapped on return. Waits for the slices of
+ * other cards of the fabric, as axon_card_destroy() does; so may axon_card_run() when it takes up a
+ * request for a reset.
  */
 void axon_card_reset(struct axon_card *card);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* fakes.c - cores and control core of paper, for tests of the frame alone; see env.h. */
 #include <errno.h>
+#include <pthread.h>
 
 #include "env.h"
 
@@ -101,10 +102,15 @@ uint64_t axon_ctrl_deadline(struct axon_card *card)
 	return fakes.ctrl_deadline;
 }
 
+static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
+
 void axon_ctrl_push_fault(struct axon_card *card, const struct axon_fault *fault)
 {
+	/* Cards of some tests have threads of their own. */
+	pthread_mutex_lock(&fault_lock);
 	fakes.fault = *fault;
 	fakes.faults++;
+	pthread_mutex_unlock(&fault_lock);
 }
 
 int axon_ctrl_set(struct axon_card *card, enum axon_card_knob knob, int64_t value)
