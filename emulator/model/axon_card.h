@@ -184,16 +184,6 @@ void axon_card_doorbell(struct axon_card *card, uint32_t queue);
 bool axon_card_run(struct axon_card *card);
 
 /**
- * axon_card_waits_for() - which card of the fabric a gang's launch on this one waits for
- *
- * For a caller that runs several cards in one thread: running that card is what helps most. A card
- * thread's call.
- *
- * Return: its place, or AXON_NO_PEER if no launch of this card waits for another card.
- */
-uint32_t axon_card_waits_for(struct axon_card *card);
-
-/**
  * axon_card_prepare_sleep() - announce in memory that the card will sleep
  * @deadline_ns: set to the now_ns() by which axon_card_run() must be called again (firmware timer,
  *	watchdog, held-back interrupt), UINT64_MAX if there is none

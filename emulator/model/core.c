@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "core.h"
+#include "fabric.h"
 
 #define HUGE		(2ul << 20)
 #define DMA_BUDGET	(128u << 10)	/* bytes between two looks at the host's clock */
@@ -194,7 +195,8 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 	}
 	c->dma_mask = 0;
 	c->now = 0;
-	memset(&c->lines, 0, sizeof(c->lines));
+	if (card->fabric->places > 1)
+		memset(&c->lines, 0, sizeof(c->lines));
 	c->profiled = 0;
 	c->flops = c->result_flops = 0;
 	memset(&c->fault, 0, sizeof(c->fault));
