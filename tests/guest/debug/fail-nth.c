@@ -8,7 +8,8 @@
  * say a sensible errno and must work when it is asked again at once; what it may have left behind
  * is for KASAN, lockdep and kmemleak to find. Needs the debug kernel (/proc/self/fail-nth).
  *
- * usage: fail-nth NODE; prints TAP
+ * usage: fail-nth NODE [SIBLING]; prints TAP; SIBLING is the node of another card of the fabric, whose
+ *        buffers are then imported as well
  *        fail-nth --bind NAME STRIDE; the same for the driver's probe of a PCI device, e.g.
  *        0000:01:00.0, which must not be in use; only each STRIDEth allocation, since a probe takes
  *        seconds
@@ -31,6 +32,7 @@
 
 #define VA_HBM		0x40000000ull
 #define VA_HOST		0x80000000ull
+#define VA_LINK		0xc0000000ull
 #define BO_SIZE		(4u << 20)
 /* No step has as many places that can fail; a step that never ends is a finding. */
 #define MAX_PLACES	2000
@@ -49,6 +51,8 @@
  * @queue: queue
  * @syncobj: what a submission signals
  * @dmabuf: exported buffer
+ * @far: buffers of the sibling, exported: HBM, host memory
+ * @near: the same, imported
  */
 struct life {
 	const char *node;
@@ -63,6 +67,8 @@ struct life {
 	__u32 queue;
 	__u32 syncobj;
 	int dmabuf;
+	int far[2];
+	__u32 near[2];
 };
 
 /**
@@ -115,6 +121,11 @@ static int go_query_regions(struct life *l)
 static int go_query_cores(struct life *l)
 {
 	return query(l, DRM_AXON_QUERY_CORES);
+}
+
+static int go_query_links(struct life *l)
+{
+	return query(l, DRM_AXON_QUERY_LINKS);
 }
 
 static int go_query_telemetry(struct life *l)
@@ -240,14 +251,20 @@ static void undo_touch(struct life *l)
 	map_bo(l, l->mapped);
 }
 
-static int bind_bo(struct life *l, __u32 op, __u32 handle, __u64 offset, __u64 addr, __u64 size)
+static int bind_flags(struct life *l, __u32 op, __u32 handle, __u64 offset, __u64 addr, __u64 size,
+		      __u32 flags)
 {
-	struct drm_axon_bind_op o = { .op = op, .handle = handle, .bo_offset = offset,
-				      .addr = addr, .size = size };
+	struct drm_axon_bind_op o = { .op = op, .flags = flags, .handle = handle,
+				      .bo_offset = offset, .addr = addr, .size = size };
 	struct drm_axon_vm_bind b = { .vm_id = l->vm, .ops = {
 		.stride = sizeof(o), .count = 1, .ptr = (uintptr_t)&o } };
 
 	return call(l, DRM_IOCTL_AXON_VM_BIND, &b);
+}
+
+static int bind_bo(struct life *l, __u32 op, __u32 handle, __u64 offset, __u64 addr, __u64 size)
+{
+	return bind_flags(l, op, handle, offset, addr, size, 0);
 }
 
 static int go_bind_hbm(struct life *l)
@@ -435,6 +452,75 @@ static int go_import(struct life *l)
 	return ret ? ret : p.handle == l->host ? 0 : -EBADF;
 }
 
+static int import_far(struct life *l, int i)
+{
+	struct drm_prime_handle p = { .fd = l->far[i] };
+	int ret = call(l, DRM_IOCTL_PRIME_FD_TO_HANDLE, &p);
+
+	l->near[i] = p.handle;
+	return ret;
+}
+
+static int go_import_link(struct life *l)
+{
+	return import_far(l, 0);
+}
+
+static void undo_import_link(struct life *l)
+{
+	close_bo(l, l->near[0]);
+}
+
+static int go_import_host(struct life *l)
+{
+	return import_far(l, 1);
+}
+
+static void undo_import_host(struct life *l)
+{
+	close_bo(l, l->near[1]);
+}
+
+static int go_bind_link(struct life *l)
+{
+	return bind_flags(l, DRM_AXON_BIND_MAP, l->near[0], 0, VA_LINK, BO_SIZE,
+			  DRM_AXON_BIND_NOEXEC);
+}
+
+static int go_bind_far_host(struct life *l)
+{
+	return bind_bo(l, DRM_AXON_BIND_MAP, l->near[1], 0, VA_LINK, BO_SIZE);
+}
+
+static void undo_bind_far(struct life *l)
+{
+	bind_bo(l, DRM_AXON_BIND_UNMAP, 0, 0, VA_LINK, BO_SIZE);
+}
+
+static int go_map_far_host(struct life *l)
+{
+	return map_bo(l, l->near[1]);
+}
+
+/* What a sibling card has to offer; nothing fails here. */
+static void open_sibling(struct life *l, const char *node)
+{
+	static const __u32 region[] = { DRM_AXON_REGION_HBM, DRM_AXON_REGION_HOST };
+	struct life s = { .fd = open(node, O_RDWR | O_CLOEXEC) };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct drm_prime_handle p = { .flags = DRM_CLOEXEC | DRM_RDWR };
+
+		if (create_bo(&s, region[i], 0, &p.handle) ||
+		    call(&s, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p)) {
+			perror(node);
+			exit(1);
+		}
+		l->far[i] = p.fd;
+	}
+}
+
 static int go_fdinfo(struct life *l)
 {
 	char path[64], text[4096];
@@ -508,6 +594,17 @@ static const struct step steps[] = {
 	{ "read fdinfo", go_fdinfo, NULL },
 };
 
+/* Done after the others, with a sibling. */
+static const struct step steps_sibling[] = {
+	{ "query the links", go_query_links, NULL },
+	{ "import a sibling's HBM", go_import_link, undo_import_link },
+	{ "bind it", go_bind_link, undo_bind_far },
+	{ "import a sibling's host buffer", go_import_host, undo_import_host },
+	{ "bind that over it", go_bind_far_host, undo_bind_far },
+	{ "map it", go_map_far_host, undo_map },
+	{ "touch it", go_touch, undo_touch },
+};
+
 /* What a call may say that found no memory; the PCI core says ENODEV when interrupts need some. */
 static bool sensible(const struct step *s, int error)
 {
@@ -575,6 +672,25 @@ static int run(struct life *l, const struct step *s, int stride)
 	}
 	printf("# no end after %d failures\n", nth);
 	return -1;
+}
+
+/* Return: the steps that failed. */
+static unsigned int run_all(struct life *l, const struct step *s, unsigned int num,
+			    unsigned int first, int stride, unsigned int *errors)
+{
+	unsigned int i, bad = 0;
+
+	for (i = 0; i < num; i++) {
+		int n = run(l, &s[i], stride);
+
+		if (n < 0)
+			bad++;
+		else
+			*errors += n;
+		printf("%s %u - %s (%d errors)\n", n < 0 ? "not ok" : "ok", first + i, s[i].name,
+		       n);
+	}
+	return bad;
 }
 
 static void set_knob(const char *name, const char *value)
@@ -703,8 +819,10 @@ int main(int argc, char **argv)
 	struct life l = { .node = "/dev/accel/accel0", .dmabuf = -1 };
 	const struct step *s = bind ? steps_bind : steps;
 	unsigned int num = bind ? 1 : sizeof(steps) / sizeof(steps[0]);
+	bool sibling = !bind && argc > 2;
+	unsigned int more = sibling ? sizeof(steps_sibling) / sizeof(steps_sibling[0]) : 0;
 	int stride = bind ? atoi(argv[3]) : 1;
-	unsigned int i, bad = 0, errors = 0, enough = bind ? 10 : 50;
+	unsigned int bad, errors = 0, enough = bind ? 10 : 50;
 
 	if (argc > 1)
 		l.node = argv[bind ? 2 : 1];
@@ -714,27 +832,22 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	if (stride < 1) {
-		fprintf(stderr, "usage: fail-nth NODE | --bind NAME STRIDE\n");
+		fprintf(stderr, "usage: fail-nth NODE [SIBLING] | --bind NAME STRIDE\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	set_knobs();
 	if (bind)
 		spare_kernel_in_probe();
-	printf("1..%u\n", num + 1);
+	printf("1..%u\n", num + more + 1);
 	if (bind)
 		undo_bind(&l);
-	for (i = 0; i < num; i++) {
-		int n = run(&l, &s[i], stride);
-
-		if (n < 0)
-			bad++;
-		else
-			errors += n;
-		printf("%s %u - %s (%d errors)\n", n < 0 ? "not ok" : "ok", i + 1, s[i].name, n);
-	}
+	if (sibling)
+		open_sibling(&l, argv[2]);
+	bad = run_all(&l, s, num, 1, stride, &errors);
+	bad += run_all(&l, steps_sibling, more, num + 1, stride, &errors);
 	/* a test that no failure ever reached would pass on any driver */
 	printf("%s %u - failures reached the driver (%u errors in all)\n",
-	       errors > enough ? "ok" : "not ok", num + 1, errors);
+	       errors > enough ? "ok" : "not ok", num + more + 1, errors);
 	return bad || errors <= enough;
 }
