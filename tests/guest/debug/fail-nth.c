@@ -8,8 +8,8 @@
  * say a sensible errno and must work when it is asked again at once; what it may have left behind
  * is for KASAN, lockdep and kmemleak to find. Needs the debug kernel (/proc/self/fail-nth).
  *
- * usage: fail-nth NODE [SIBLING]; prints TAP; SIBLING is the node of another card of the fabric, whose
- *        buffers are then imported as well
+ * usage: fail-nth NODE [SIBLING]; prints TAP; SIBLING is the node of another card of the fabric,
+ *        whose buffers are then imported as well
  *        fail-nth --bind NAME STRIDE; the same for the driver's probe of a PCI device, e.g.
  *        0000:01:00.0, which must not be in use; only each STRIDEth allocation, since a probe takes
  *        seconds

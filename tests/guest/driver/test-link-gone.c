@@ -2,9 +2,9 @@
 /*
  * test-link-gone.c - one of two linked cards goes, or both, while each works in the other's memory.
  *
- * As root, through sysfs: the driver is unbound, the device removed, the function reset. Whoever had
- * to do with the card that goes is told, everybody else goes on, and nothing of the memory stays
- * reachable. What the kernel thinks of it is for the run's log to say.
+ * As root, through sysfs: the driver is unbound, the device removed, the function reset. Whoever
+ * had to do with the card that goes is told, everybody else goes on, and nothing of the memory
+ * stays reachable. What the kernel thinks of it is for the run's log to say.
  *
  * usage: test-link-gone [ROUNDS]
  */
