@@ -25,9 +25,9 @@ if [ $# -ge 2 ]; then
 	"$bin/axon-llm" "$1" -z "$2" -t 0 -n 256 || rc=1
 else
 	say "card 0: a model is trained on a licence, forward, backward and AdamW on the card"
-	"$bin/axon-train" /usr/share/common-licenses/GPL-3 --steps 400 -o /tmp/gpl.bin || rc=1
+	"$bin/axon-train" /usr/share/common-licenses/GPL-3 -o /tmp/gpl.bin || rc=1
 	say "card 0: it writes"
-	"$bin/axon-llm" /tmp/gpl.bin -z /tmp/gpl.bin.tok -t 0.7 -s 1 -n 128 || rc=1
+	"$bin/axon-llm" /tmp/gpl.bin -z /tmp/gpl.bin.tok -t 0.7 -s 1 || rc=1
 fi
 
 say "axon-top"

@@ -141,6 +141,26 @@ static void no_such_folder(void **state)
 	assert_non_null(strstr(err.text, path));
 }
 
+static void what_cannot_be_written_is_known_before(void **state)
+{
+	struct fixture *f = *state;
+	struct llm_error err = { "" };
+	char path[128];
+
+	assert_int_equal(llm_check_output(f->path, "text", &err), 0);
+	assert_int_equal(access(f->path, F_OK), -1);
+	assert_int_equal(write_text(f->path, "old", NULL), 0);
+	assert_int_equal(llm_check_output(f->path, "text", &err), 0);
+	expect_text(f->path, "old");
+	assert_int_equal(llm_check_output(f->dir, "text", &err), -EINVAL);
+	assert_int_equal(llm_check_output("/dev/null", "text", &err), -EINVAL);
+	snprintf(path, sizeof(path), "%s/none/file", f->dir);
+	assert_int_equal(llm_check_output(path, "text", &err), -ENOENT);
+	assert_non_null(strstr(err.text, path));
+	snprintf(path, sizeof(path), "%s/file", f->path);
+	assert_int_equal(llm_check_output(path, "text", &err), -ENOTDIR);
+}
+
 /* A disk that is full in the middle of the file: here a limit of the process. */
 static void a_failed_write_leaves_the_old_file(void **state)
 {
@@ -216,6 +236,7 @@ int main(void)
 		TEST(nothing_but_a_file_is_replaced),
 		TEST(a_link_stays_a_link),
 		TEST(no_such_folder),
+		TEST(what_cannot_be_written_is_known_before),
 		TEST(a_failed_write_leaves_the_old_file),
 		TEST(killed_at_any_moment),
 	};

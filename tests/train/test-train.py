@@ -8,11 +8,13 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 TRAIN, LLM, CURVE = sys.argv[1:4]
 ENV = {**os.environ, "AXON_DEVICE": "soft"}
@@ -73,7 +75,7 @@ class Train(unittest.TestCase):
         for step, loss in enumerate(want, 1):
             self.assertAlmostEqual(got[step], loss, delta=BOUND, msg=f"step {step}")
         self.assertLess(got[60], got[1] - 0.5)
-        self.assertTrue(self.bytes("curve.svg").startswith(b"<"))
+        xml.etree.ElementTree.parse(self.path("curve.svg"))
 
     def test_model_is_read(self):
         self.ok("--steps", 20)
@@ -81,6 +83,77 @@ class Train(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertTrue(r.stdout)
         self.assertLessEqual(set(r.stdout), set(text()))
+
+    def test_given_tokenizer(self):
+        """The vocabulary of another text: its tokens are the model's, and no file is made."""
+        with open(self.path("other"), "w", encoding="ascii") as f:
+            f.write("".join(map(chr, range(10, 127))))
+        r = run(TRAIN, self.path("other"), *SMALL, "--steps", 1, "-o", self.path("any"))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        tok = self.path("any.tok")
+        self.ok("--steps", 4, "-z", tok, "--checkpoint", self.path("ckpt"))
+        self.assertFalse(os.path.exists(self.path("model.tok")))
+        r = run(LLM, self.path("model"), "-z", tok, "-t", "0", "-n", "20", "-i", "card")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        r = self.train("--resume", self.path("ckpt"))
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("-z", r.stderr)
+        self.ok("--resume", self.path("ckpt"), "-z", tok, out="again")
+        self.assertEqual(self.bytes("model"), self.bytes("again"))
+
+    def test_prompt_that_the_text_does_not_have(self):
+        self.ok("--steps", 1)
+        r = run(LLM, self.path("model"), "-z", self.path("model.tok"), "-i", "X")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("0x58", r.stderr)
+
+    def interrupted(self, sig, *options):
+        """A training that gets a signal once it has done some steps."""
+        log = self.path("log")
+        if os.path.exists(log):
+            os.unlink(log)
+        p = subprocess.Popen([TRAIN, self.text, *SMALL, "--steps", "100000", "-o",
+                              self.path("part"), "--log", log, *options], env=ENV, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 120
+        while p.poll() is None and time.monotonic() < deadline:
+            if os.path.exists(log) and max(self.whole_lines(log), default=0) >= 3:
+                break
+            time.sleep(0.01)
+        p.send_signal(sig)
+        out, err = p.communicate(timeout=120)
+        self.assertEqual(p.returncode, 0, err)
+        return out
+
+    def test_signal_keeps_everything(self):
+        ckpt = self.path("ckpt")
+        for sig in signal.SIGINT, signal.SIGTERM:
+            out = self.interrupted(sig, "--checkpoint", ckpt, "--curve", self.path("c.svg"))
+            self.assertIn("--resume " + ckpt, out)
+            steps = max(self.whole_lines(self.path("log")))
+            self.assertIn(f"step {steps} of 100000", out)
+            r = run(LLM, self.path("part"), "-z", self.path("part.tok"), "-n", "8")
+            self.assertEqual(r.returncode, 0, r.stderr)
+            xml.etree.ElementTree.parse(self.path("c.svg"))
+        self.assertIn("cannot go on", self.interrupted(signal.SIGINT))
+
+    def test_results_that_cannot_be_written(self):
+        """Known before the training, not after it."""
+        for options in (["-o", self.path("no/model")], ["-o", self.dir.name], ["-o", "/dev/null"],
+                        ["--checkpoint", self.path("no/ckpt")], ["--curve", self.path("no/c.svg")],
+                        ["--log", self.path("no/log")]):
+            r = self.train("--steps", "100000", *options)
+            self.assertEqual(r.returncode, 1, options)
+            self.assertIn(options[1], r.stderr)
+
+    def test_rate_that_is_too_high(self):
+        """Parameters that grow a hundredfold each step soon are no numbers."""
+        r = self.train("--steps", 50, "--lr", 10, "--warmup", 0, "--decay", 10, "--checkpoint",
+                       self.path("ckpt"), "--every", 1)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("--lr", r.stderr)
+        self.assertFalse(os.path.exists(self.path("model")))
 
     def test_same_bits(self):
         self.ok("--steps", 10, out="a")
@@ -148,7 +221,8 @@ class Train(unittest.TestCase):
 
     def test_bad_arguments(self):
         for options in (["--dim", "0"], ["--dim", "x"], ["--nonsense"], ["--every", "0"],
-                        ["--resume", "a", "--checkpoint", "b"]):
+                        ["--resume", "a", "--checkpoint", "b"], ["--curve", "c.png"],
+                        ["--cards", "65"], ["--lr", "nan"], ["another"]):
             self.assertEqual(self.train(*options).returncode, 2, options)
         for options, word in ((["--heads", "5"], "heads"), (["--seq", "60000"], "text"),
                               (["--cards", "2"], "cards"), (["--batch", "3", "--cards", "2"], "batch")):
@@ -160,14 +234,14 @@ class Train(unittest.TestCase):
         self.assertIn("absent", r.stderr)
 
     def test_licence_is_learnt(self):
-        """The defaults, cut short: 1000 steps come below 2 nats, which takes a minute."""
+        """The defaults, cut short: 1000 steps end at 0.7 nats, which takes most of a minute."""
         licence = "/usr/share/common-licenses/GPL-3"
         if not os.path.exists(licence):
             self.skipTest("no " + licence)
-        r = run(TRAIN, licence, "--steps", "150", "-o", self.path("m"), "--log", self.path("log"))
+        r = run(TRAIN, licence, "--steps", "80", "-o", self.path("m"), "--log", self.path("log"))
         self.assertEqual(r.returncode, 0, r.stderr)
         losses = self.losses("log")
-        self.assertLess(sum(losses[s] for s in range(141, 151)) / 10, 2.75)
+        self.assertLess(sum(losses[s] for s in range(71, 81)) / 10, 2.6)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ void train_settings_help(void)
 	train_config_init(&c);
 	for (size_t i = 0; i < NUM_SETTINGS; i++) {
 		const struct setting *s = &settings[i];
-		int pad = 17 - (int)(strlen(s->name) + strlen(s->arg));
+		int pad = 16 - (int)(strlen(s->name) + strlen(s->arg));
 
 		print_value(&c, s, value, sizeof(value));
 		printf("      --%s %s%*s%s", s->name, s->arg, pad, "", s->help);
@@ -114,8 +114,8 @@ void train_settings_help(void)
 void train_config_init(struct train_config *c)
 {
 	*c = (struct train_config){
-		.cards = 1, .steps = 1000, .batch = 8, .seq = 128, .dim = 64, .layers = 2,
-		.heads = 4, .warmup = 50, .rate = 5e-3f, .decay = 0.1f, .beta1 = 0.9f,
+		.cards = 1, .steps = 1000, .batch = 4, .seq = 256, .dim = 96, .layers = 3,
+		.heads = 6, .warmup = 50, .rate = 4e-3f, .decay = 0.1f, .beta1 = 0.9f,
 		.beta2 = 0.99f, .eps = 1e-8f, .clip = 1.0f, .seed = 1,
 	};
 }

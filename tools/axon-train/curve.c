@@ -85,8 +85,10 @@ static struct axis loss_axis(const float *loss, uint32_t steps, uint32_t n)
 	}
 	/* A flat line is drawn in the middle. */
 	if (a.hi - a.lo < 1e-6 * fmax(1, fabs(a.hi))) {
-		a.lo -= 0.5;
-		a.hi += 0.5;
+		double room = fmax(0.5, fabs(a.hi) / 4);
+
+		a.lo -= room;
+		a.hi += room;
 	}
 	a.step = tick_step(a.hi - a.lo);
 	a.lo = floor(a.lo / a.step) * a.step;

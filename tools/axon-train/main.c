@@ -12,6 +12,7 @@
 #include <nrt/nrt.h>
 
 #include "curve.h"
+#include "file.h"
 #include "place.h"
 #include "report.h"
 #include "trainer.h"
@@ -60,17 +61,17 @@ static void help(void)
 {
 	fputs("Usage: axon-train TEXT [options]\n\n"
 	      "Train a small decoder-only transformer on a text, from scratch, on an Axon card.\n\n"
-	      "  -o, --output FILE         model for axon-llm (default model.bin); a vocabulary made\n"
-	      "                            of the text's characters goes to FILE.tok\n"
-	      "  -z, --tokenizer FILE      vocabulary (default: the text's characters)\n"
-	      "      --checkpoint FILE     keep the training there, to go on from\n"
-	      "      --every N             steps between two writes (default 100)\n"
-	      "      --resume FILE         go on from there, and keep the training there\n"
-	      "      --curve FILE.svg      picture of the losses\n"
-	      "      --log FILE            a line of JSON for each step\n", stdout);
+	      "  -o, --output FILE      model for axon-llm (default model.bin); a vocabulary made\n"
+	      "                         of the text's characters goes to FILE.tok\n"
+	      "  -z, --tokenizer FILE   vocabulary (default: the text's characters)\n"
+	      "      --checkpoint FILE  keep the training there, to go on from\n"
+	      "      --every N          steps between two writes (default 100)\n"
+	      "      --resume FILE      go on from there, and keep the training there\n"
+	      "      --curve FILE.svg   picture of the losses\n"
+	      "      --log FILE         a line of JSON for each step\n", stdout);
 	train_settings_help();
 	fputs(place_options_help, stdout);
-	fputs("  -h, --help                this text\n\n"
+	fputs("  -h, --help             this text\n\n"
 	      "An interrupt (Ctrl-C) ends it after the step, with everything written.\n", stdout);
 }
 
@@ -116,6 +117,23 @@ static int parse_option(int letter, const char *arg, struct options *o, struct l
 	}
 }
 
+/* What no option alone can tell. */
+static int check_options(struct options *o, struct llm_error *err)
+{
+	const size_t room = sizeof(o->vocabulary);
+	const char *end = o->curve ? strrchr(o->curve, '.') : NULL;
+
+	if (o->resume && o->checkpoint)
+		return llm_fail(err, -EINVAL, "--resume keeps the training in its own file: "
+				"--checkpoint cannot name another");
+	if (o->curve && (!end || strcmp(end, ".svg")))
+		return llm_fail(err, -EINVAL, "--curve: '%s' does not end in .svg, and that is "
+				"the only format", o->curve);
+	if ((size_t)snprintf(o->vocabulary, room, "%s.tok", o->output) >= room)
+		return llm_fail(err, -EINVAL, "-o: the name is too long");
+	return 0;
+}
+
 static int parse(int argc, char **argv, struct options *o, struct llm_error *err)
 {
 	static const struct option fixed[] = {
@@ -151,16 +169,42 @@ static int parse(int argc, char **argv, struct options *o, struct llm_error *err
 	if (optind + 1 != argc)
 		return llm_fail(err, -EINVAL, "one text is wanted (--help tells more)");
 	o->text = argv[optind];
-	if (o->resume && o->checkpoint)
-		return llm_fail(err, -EINVAL, "--resume keeps the training in its own file: "
-				"--checkpoint cannot name another");
-	if ((size_t)snprintf(o->vocabulary, sizeof(o->vocabulary), "%s.tok", o->output) >=
-	    sizeof(o->vocabulary))
-		return llm_fail(err, -EINVAL, "-o: the name is too long");
-	return 0;
+	return check_options(o, err);
 }
 
 /* ---- the training ---- */
+
+/* Where the training is kept, or NULL. */
+static const char *kept_in(const struct options *o)
+{
+	return o->resume ? o->resume : o->checkpoint;
+}
+
+/* It takes long before anything is written: see now whether it can be. */
+static int check_outputs(const struct options *o, struct llm_error *err)
+{
+	int ret = llm_check_output(o->output, "model", err);
+
+	if (!ret && !o->tokenizer)
+		ret = llm_check_output(o->vocabulary, "tokenizer", err);
+	if (!ret && kept_in(o))
+		ret = llm_check_output(kept_in(o), "checkpoint", err);
+	if (!ret && o->curve)
+		ret = llm_check_output(o->curve, "curve", err);
+	return ret;
+}
+
+static int resume(struct options *o, const struct corpus *corpus, struct training *t,
+		  struct llm_error *err)
+{
+	int ret = save_read(o->resume, t, corpus, err);
+
+	if (!ret)
+		ret = corpus_check(corpus, &t->config, err);
+	if (!ret)
+		ret = train_config_agree(&o->config, o->given, &t->config, o->resume, err);
+	return ret;
+}
 
 static int begin(struct options *o, const struct corpus *corpus, struct training *t,
 		 struct llm_error *err)
@@ -168,11 +212,8 @@ static int begin(struct options *o, const struct corpus *corpus, struct training
 	uint64_t params;
 	int ret;
 
-	if (o->resume) {
-		ret = save_read(o->resume, t, corpus, err);
-		return ret ? ret : train_config_agree(&o->config, o->given, &t->config, o->resume,
-						      err);
-	}
+	if (o->resume)
+		return resume(o, corpus, t, err);
 	o->config.vocab = corpus->tok.vocab_size;
 	train_config_complete(&o->config);
 	ret = train_config_check(&o->config, err);
@@ -193,16 +234,14 @@ static int begin(struct options *o, const struct corpus *corpus, struct training
 static int keep(const struct options *o, struct trainer *trainer, struct training *t,
 		const struct corpus *corpus, struct llm_error *err)
 {
-	const char *path = o->resume ? o->resume : o->checkpoint;
 	int ret = trainer_fetch(trainer, t, err);
 
-	return ret || !path ? ret : save_write(path, t, corpus, err);
+	return ret || !kept_in(o) ? ret : save_write(kept_in(o), t, corpus, err);
 }
 
 static int steps(const struct options *o, struct trainer *trainer, struct training *t,
 		 const struct corpus *corpus, struct report *report, struct llm_error *err)
 {
-	const bool kept = o->resume || o->checkpoint;
 	int ret = 0;
 
 	while (!ret && !stop && t->step < t->config.steps) {
@@ -211,7 +250,7 @@ static int steps(const struct options *o, struct trainer *trainer, struct traini
 		ret = trainer_step(trainer, t, corpus, &norm, err);
 		if (!ret)
 			ret = report_step(report, t, train_rate(&t->config, t->step), norm, err);
-		if (!ret && kept && t->step % o->every == 0 && t->step < t->config.steps)
+		if (!ret && kept_in(o) && t->step % o->every == 0 && t->step < t->config.steps)
 			ret = keep(o, trainer, t, corpus, err);
 	}
 	return ret ? ret : keep(o, trainer, t, corpus, err);
@@ -234,8 +273,13 @@ static int results(const struct options *o, const struct training *t,
 	printf("%s: %llu parameters, step %u of %u, loss %.3f %s\n", o->output,
 	       (unsigned long long)t->params, t->step, t->config.steps,
 	       t->step ? curve_mean(t->loss, t->step) : 0.0, unit);
-	if (corpus->own_vocabulary)
-		printf("try: axon-llm %s -z %s\n", o->output, o->vocabulary);
+	printf("try: axon-llm %s -z %s\n", o->output, o->tokenizer ? o->tokenizer : o->vocabulary);
+	if (t->step < t->config.steps && kept_in(o))
+		printf("interrupted; to go on: axon-train %s%s%s --resume %s -o %s\n", o->text,
+		       o->tokenizer ? " -z " : "", o->tokenizer ? o->tokenizer : "",
+		       kept_in(o), o->output);
+	else if (t->step < t->config.steps)
+		printf("interrupted; without --checkpoint this training cannot go on\n");
 	return 0;
 }
 
@@ -266,8 +310,10 @@ static int run(struct options *o, struct llm_error *err)
 {
 	struct training t = { 0 };
 	struct corpus corpus;
-	int ret = corpus_open(&corpus, o->text, o->tokenizer, err);
+	int ret = check_outputs(o, err);
 
+	if (!ret)
+		ret = corpus_open(&corpus, o->text, o->tokenizer, err);
 	if (ret)
 		return ret;
 	ret = begin(o, &corpus, &t, err);
@@ -284,7 +330,9 @@ static int run(struct options *o, struct llm_error *err)
 
 int main(int argc, char **argv)
 {
-	const struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	/* The second signal ends it at once. */
+	const struct sigaction sa = { .sa_handler = on_signal,
+				      .sa_flags = SA_RESTART | SA_RESETHAND };
 	struct options o = { .output = "model.bin", .every = 100, .where = PLACE_ANY };
 	struct llm_error err = { "" };
 	int ret;

@@ -115,18 +115,27 @@ static int write_new(const char *path, const struct llm_piece *piece, size_t pie
 	return ret;
 }
 
+/* The folder of a file; @dir has room for PATH_MAX bytes, and so few are in @path. */
+static void folder_of(const char *path, char *dir)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		strcpy(dir, ".");
+	else if (slash == path)
+		strcpy(dir, "/");
+	else
+		*(char *)mempcpy(dir, path, slash - path) = '\0';
+}
+
 /* A name is on the disk when its directory is. */
 static int sync_directory(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char dir[PATH_MAX] = ".";
+	char dir[PATH_MAX];
 	int fd, ret = 0;
 
-	if (slash) {
-		memcpy(dir, path, slash - path);
-		dir[slash - path] = '\0';
-	}
-	fd = open(slash == path ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder_of(path, dir);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	/* Some file systems have no such call and put names on the disk by themselves. */
@@ -153,21 +162,51 @@ static int replace(const char *path, const struct llm_piece *piece, size_t piece
 	return sync_directory(path);
 }
 
+/* What is there may be replaced: not the device behind /dev/null, nor a folder. */
+static int check_old(const char *path, const char *what, struct llm_error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) || S_ISREG(st.st_mode))
+		return 0;
+	return llm_fail(err, -EINVAL, "%s: a %s is a regular file, this is not one", path, what);
+}
+
+static int cannot_write(const char *path, const char *what, int ret, struct llm_error *err)
+{
+	return llm_fail(err, ret, "%s: cannot write the %s: %s", path, what, strerror(-ret));
+}
+
+int llm_check_output(const char *path, const char *what, struct llm_error *err)
+{
+	char dir[PATH_MAX], *real;
+	struct stat st;
+	int ret = check_old(path, what, err);
+
+	if (ret)
+		return ret;
+	if (strlen(path) >= PATH_MAX)
+		return cannot_write(path, what, -ENAMETOOLONG, err);
+	real = realpath(path, NULL);
+	folder_of(real ? real : path, dir);
+	free(real);
+	if (stat(dir, &st))
+		return cannot_write(path, what, -errno, err);
+	if (!S_ISDIR(st.st_mode))
+		return cannot_write(path, what, -ENOTDIR, err);
+	return access(dir, W_OK | X_OK) ? cannot_write(path, what, -errno, err) : 0;
+}
+
 int llm_write_file(const char *path, const char *what, const struct llm_piece *piece,
 		   size_t pieces, struct llm_error *err)
 {
-	struct stat st;
 	char *real;
-	int ret;
+	int ret = check_old(path, what, err);
 
-	/* Nothing but a file may be replaced: not the device behind /dev/null. */
-	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return llm_fail(err, -EINVAL, "%s: a %s is a regular file, this is not one", path,
-				what);
+	if (ret)
+		return ret;
 	real = realpath(path, NULL);
 	ret = replace(real ? real : path, piece, pieces);
 	free(real);
-	if (ret)
-		llm_fail(err, ret, "%s: cannot write the %s: %s", path, what, strerror(-ret));
-	return ret;
+	return ret ? cannot_write(path, what, ret, err) : 0;
 }

@@ -25,6 +25,18 @@
 int llm_read_file(const char *path, const char *what, const char *hint, void **data,
 		  size_t *size, struct llm_error *err);
 
+/**
+ * llm_check_output() - could llm_write_file() write this file?
+ * @path: which
+ * @what: what it is for, in messages
+ * @err: message of a failure
+ *
+ * For a program that has something long to do before it writes. Changes nothing.
+ *
+ * Return: 0 or a negative errno.
+ */
+int llm_check_output(const char *path, const char *what, struct llm_error *err);
+
 /* Part of a file to write. */
 struct llm_piece {
 	const void *data;
