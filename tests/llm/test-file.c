@@ -218,7 +218,8 @@ static void killed_at_any_moment(void **state)
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status));
-		assert_int_equal(llm_read_file(f->path, "text", "", (void **)&data, &size, NULL), 0);
+		assert_int_equal(llm_read_file(f->path, "text", "", (void **)&data, &size, NULL),
+				 0);
 		assert_int_equal(size, SIZE);
 		fill(buf, data[0]);
 		assert_memory_equal(data, buf, size);

@@ -238,7 +238,8 @@ static uint32_t join_slowly(const struct llm_tokenizer *tok, uint32_t *ids, uint
 		uint32_t best = UINT32_MAX, best_id = 0;
 
 		for (uint32_t i = 0; i + 1 < n; i++) {
-			const struct llm_token *a = &tok->token[ids[i]], *b = &tok->token[ids[i + 1]];
+			const struct llm_token *a = &tok->token[ids[i]];
+			const struct llm_token *b = &tok->token[ids[i + 1]];
 
 			for (uint32_t id = 0; id < tok->vocab_size; id++) {
 				const struct llm_token *t = &tok->token[id];
@@ -275,7 +276,8 @@ static void a_text_joins_as_the_rule_says(void **state)
 			text[i] = "abc "[random >> 30];
 			want[i] = text[i] == ' ' ? SPACE : A + (uint32_t)(text[i] - 'a');
 		}
-		assert_int_equal(llm_tokenizer_encode_text(&f->tok, text, len, &got, &count, NULL), 0);
+		assert_int_equal(llm_tokenizer_encode_text(&f->tok, text, len, &got, &count,
+							   NULL), 0);
 		assert_int_equal(count, join_slowly(&f->tok, want, len));
 		assert_memory_equal(got, want, count * sizeof(*got));
 		free(got);
@@ -300,8 +302,8 @@ static void text_too_long_is_refused(void **state)
 	struct llm_error err = { "" };
 	uint32_t *ids, count;
 
-	assert_int_equal(llm_tokenizer_encode_text(&f->tok, "", LLM_MAX_TEXT_BYTES + 1, &ids, &count,
-						   &err), -E2BIG);
+	assert_int_equal(llm_tokenizer_encode_text(&f->tok, "", LLM_MAX_TEXT_BYTES + 1, &ids,
+						   &count, &err), -E2BIG);
 	assert_true(err.text[0] != '\0');
 }
 
@@ -343,8 +345,8 @@ static void characters_of_a_text(void **state)
 		assert_int_equal(read.token[i].len, i == 3 ? 1 : strlen(want[i]));
 		assert_memory_equal(read.token[i].text, want[i], read.token[i].len);
 	}
-	assert_int_equal(llm_tokenizer_encode_text(&read, text, sizeof(text) - 1, &ids, &count, NULL),
-			 0);
+	assert_int_equal(llm_tokenizer_encode_text(&read, text, sizeof(text) - 1, &ids, &count,
+						   NULL), 0);
 	assert_int_equal(count, 9);
 	assert_memory_equal(ids, want_ids, sizeof(want_ids));
 	free(ids);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * test-curve.c - the picture of the losses: points where they belong, any number of them, any title.
+ * test-curve.c - the picture of the losses: points where they belong, of any number, any title.
  */
 #include <errno.h>
 #include <math.h>

@@ -225,7 +225,8 @@ class Train(unittest.TestCase):
                         ["--cards", "65"], ["--lr", "nan"], ["another"]):
             self.assertEqual(self.train(*options).returncode, 2, options)
         for options, word in ((["--heads", "5"], "heads"), (["--seq", "60000"], "text"),
-                              (["--cards", "2"], "cards"), (["--batch", "3", "--cards", "2"], "batch")):
+                              (["--cards", "2"], "cards"),
+                              (["--batch", "3", "--cards", "2"], "batch")):
             r = self.train(*options)
             self.assertEqual(r.returncode, 1, options)
             self.assertIn(word, r.stderr)

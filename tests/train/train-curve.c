@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * train-curve.c - the losses that axon-train should give, from the plain trainer in double precision.
+ * train-curve.c - the losses axon-train should give, from the plain trainer in double precision.
  *
  * Shares nothing with tools/: vocabulary, order of the text and learning rate are written down here
  * once more. ASCII texts only. Settings are few and the rest are axon-train's defaults.

@@ -4,11 +4,11 @@
  *
  * The tokens stand between two BOS: "BOS text BOS", so that a model can learn where a text ends. A
  * sequence is a piece of that with seq + 1 tokens whose first is replaced by BOS: a program that
- * generates starts with BOS too. The first seq tokens are what the model reads, the last seq what it
- * should answer.
+ * generates starts with BOS too. The first seq tokens are what the model reads, the last seq what
+ * it should answer.
  *
- * Sequence b of step s (from 0) begins at token random_at(~seed, s * batch + b) % (n - seq) of the n
- * tokens. That is all there is to the order: it does not depend on the cards, or on what happened
+ * Sequence b of step s (from 0) begins at token random_at(~seed, s * batch + b) % (n - seq) of the
+ * n tokens. That is all there is to the order: it does not depend on the cards, or on what happened
  * before.
  */
 #ifndef TRAIN_CORPUS_H

@@ -98,14 +98,13 @@ static void put_progress(struct report *r, const struct training *t, double time
 	const struct train_config *c = &t->config;
 	const double took = time - r->start;
 	const uint32_t done = t->step - r->first;
-	const double left = took / done * (c->steps - t->step);
+	const unsigned int left = took / done * (c->steps - t->step);
 
 	if (r->terminal)
 		fputc('\r', stderr);
-	fprintf(stderr, "step %u/%u  loss %.3f nats per %s  %.0f tokens/s  %.0f:%02d left", t->step,
+	fprintf(stderr, "step %u/%u  loss %.3f nats per %s  %.0f tokens/s  %u:%02u left", t->step,
 		c->steps, curve_mean(t->loss, t->step), r->unit,
-		took > 0 ? (double)done * c->batch * c->seq / took : 0.0, (left - (int)left % 60) / 60,
-		(int)left % 60);
+		took > 0 ? (double)done * c->batch * c->seq / took : 0.0, left / 60, left % 60);
 	fputs(r->terminal ? "\033[K" : "\n", stderr);
 	fflush(stderr);
 	r->open_line = r->terminal;

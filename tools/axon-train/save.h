@@ -3,8 +3,8 @@
  * save.h - a training on disk: all that is needed to go on to the same bits.
  *
  * The file, little endian: struct save_header, then fp32 loss[step], params[], m[] and v[] of
- * "params" numbers each, then the SHA-256 of everything before. A file is taken only if its length is
- * exactly what its header says and the sum is right; it is replaced by llm_write_file(), so that
+ * "params" numbers each, then the SHA-256 of everything before. A file is taken only if its length
+ * is exactly what its header says and the sum is right; it is replaced by llm_write_file(), so that
  * there is always a whole one.
  */
 #ifndef TRAIN_SAVE_H

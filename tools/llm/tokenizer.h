@@ -86,8 +86,8 @@ void llm_tokenizer_close(struct llm_tokenizer *tok);
  * @err: message of a failure
  *
  * A space goes before a prompt that is not empty. Characters the vocabulary does not have
- * become byte tokens, which is an error if it has none; then the neighbours whose union has the best score are joined until
- * none can be.
+ * become byte tokens, which is an error if it has none; then the neighbours whose union has
+ * the best score are joined until none can be.
  *
  * Return: 0 or a negative errno.
  */
