@@ -178,8 +178,7 @@ void axon_card_doorbell(struct axon_card *card, uint32_t queue);
  * writes completions. A slice ends after roughly 50 us of work; one long instruction may take it
  * further: some milliseconds with SIMD, 140 ms for the largest GELU in plain C.
  *
- * Return: true if there is more to do right now. A gang's launch that waits for other members is
- * nothing to do: they wake this card when it can go on.
+ * Return: true if there is more to do right now.
  */
 bool axon_card_run(struct axon_card *card);
 

@@ -415,8 +415,10 @@ static enum axon_status next_descriptor(struct axon_core *c, struct axon_dmaq *d
 	}
 	t->left--;
 	d->active = true;
-	axon_link_begin(&d->job.use);
-	d->job.use.start = d->clock + axon_cost_dma(0, 0);
+	if (c->card->fabric->places > 1) {
+		axon_link_begin(&d->job.use);
+		d->job.use.start = d->clock + axon_cost_dma(0, 0);
+	}
 	return axon_dma_prepare(c, &t->desc, &d->job);
 }
 
@@ -446,7 +448,9 @@ static enum axon_status dma_step(struct axon_core *c, unsigned int q, uint64_t *
 	if (!done)
 		return AXON_STATUS_OK;
 	d->active = false;
-	d->clock = axon_link_end(c->card, &d->job.use, &c->lines, start + d->job.cycles);
+	d->clock += d->job.cycles;
+	if (c->card->fabric->places > 1)
+		d->clock = axon_link_end(c->card, &d->job.use, &c->lines, d->clock);
 	d->posting = !t->left;
 	if (c->now < d->clock)
 		c->now = d->clock;

@@ -154,7 +154,7 @@ enum axon_dma_mode {
  * @index_addr: virtual address of the indices
  * @index_bound: indices are below
  * @cycles: cost, known before the first byte moves
- * @use: what it takes of the links, on top of @cycles
+ * @use: what it takes of the links, on top of @cycles; not set in a fabric of one place
  */
 struct axon_dma_job {
 	struct axon_dma_end src;

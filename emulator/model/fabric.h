@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fabric.h - the cards that reach each other, as the files of the model see them: fabric.c, gang.c,
+ * fabric.h - the cards that reach each other, as the files of the model see them: fabric.c, link.c,
  * mmu.c, card.c, dma.c, queue.c. Not for anybody outside this folder.
  *
  * A fabric is for all threads. What a card thread needs on its way (is that peer up, where is its

@@ -253,22 +253,27 @@ void trainer_close(struct trainer *t)
 
 /* ---- a step ---- */
 
-/* What AdamW is told; powers by repeated multiplication, the same bits on every machine. */
+/* base^n by multiplications, the same bits on every machine. */
+static double power(double base, uint32_t n)
+{
+	double result = 1;
+
+	for (; n; n >>= 1, base *= base)
+		if (n & 1)
+			result *= base;
+	return result;
+}
+
+/* What AdamW is told. */
 static void hyper(const struct train_config *c, uint32_t step, float *h)
 {
-	double power1 = 1, power2 = 1;
-
-	for (uint32_t i = 0; i < step && (power1 > 0 || power2 > 0); i++) {
-		power1 *= c->beta1;
-		power2 *= c->beta2;
-	}
 	h[AXC_ADAMW_RATE] = train_rate(c, step);
 	h[AXC_ADAMW_BETA1] = c->beta1;
 	h[AXC_ADAMW_BETA2] = c->beta2;
 	h[AXC_ADAMW_EPS] = c->eps;
 	h[AXC_ADAMW_DECAY] = c->decay;
-	h[AXC_ADAMW_FIX1] = (float)(1 / (1 - power1));
-	h[AXC_ADAMW_FIX2] = (float)(1 / (1 - power2));
+	h[AXC_ADAMW_FIX1] = (float)(1 / (1 - power(c->beta1, step)));
+	h[AXC_ADAMW_FIX2] = (float)(1 / (1 - power(c->beta2, step)));
 	h[AXC_ADAMW_SCALE] = 1.0f / (float)c->cards;
 	h[AXC_ADAMW_CLIP] = c->clip > 0 ? c->clip : INFINITY;
 }

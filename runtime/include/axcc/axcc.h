@@ -2,6 +2,10 @@
 /*
  * axcc.h - libaxcc: collectives between Axon cards.
  *
+ * An interface ahead of its library: of what is declared here only axcc_version(), axcc_coll_str(),
+ * axcc_reduction_str() and the constants are there, and nothing is installed
+ * (Documentation/collectives.rst).
+ *
  * A communicator joins a number of ranks, each a core of a card. The cards move and add the data
  * themselves, by DMA and semaphores; the host starts them and is woken. The library must never
  * compute what a card should, poll, write to standard output, or let a call wait without an end.
