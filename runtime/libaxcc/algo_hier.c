@@ -37,6 +37,8 @@
  * @width: members of a row
  * @cell: member (row, place) at [row * @width + place]
  * @tmp: sums of rows
+ * @arranged: by row and by column: its orders are known
+ * @orders: same
  * @sub: the group of the phase in the making
  */
 struct hier {
@@ -47,6 +49,8 @@ struct hier {
 	uint32_t width;
 	uint16_t cell[AXCC_MAX_RANKS];
 	uint64_t tmp;
+	bool arranged[2][AXCC_MAX_RANKS];
+	struct axcc_orders orders[2][AXCC_MAX_RANKS];
 	struct axcc_group sub;
 };
 
@@ -149,7 +153,12 @@ static void pick(struct hier *h, uint32_t at, bool column)
 		s->lo[i] = h->g->lo[m];
 		s->len[i] = h->g->len[m];
 	}
-	axcc_group_arrange(s, h->b->topo);
+	if (!h->arranged[column][at]) {
+		axcc_group_arrange(s, h->b->topo);
+		h->orders[column][at] = s->orders;
+		h->arranged[column][at] = true;
+	}
+	s->orders = h->orders[column][at];
 }
 
 /* From here on only the output counts. */
@@ -512,19 +521,20 @@ static uint32_t re_order(struct hier *h, uint64_t e, const uint32_t *leaf, uint6
 
 static struct hier *begin(struct axcc_build *b, const struct axcc_group *g)
 {
-	struct hier *h = calloc(1, sizeof(*h));
+	struct hier *h = b->plan;
 
+	if (h)
+		return h;
+	h = calloc(1, sizeof(*h));
 	if (!h) {
 		b->err = -ENOMEM;
 		return NULL;
 	}
+	b->plan = h;
 	h->b = b;
 	h->g = g;
 	h->use = b->algorithm->levels;
-	if (find_rows(h))
-		return h;
-	free(h);
-	return NULL;
+	return find_rows(h) ? h : NULL;
 }
 
 static void run(struct axcc_build *b, const struct axcc_group *g, void (*op)(struct hier *h))
@@ -533,7 +543,6 @@ static void run(struct axcc_build *b, const struct axcc_group *g, void (*op)(str
 
 	if (h)
 		op(h);
-	free(h);
 }
 
 static void run_all_reduce(struct axcc_build *b, const struct axcc_group *g)
@@ -582,7 +591,6 @@ static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axc
 		node = rs_order(h, e, leaf, end);
 	else
 		node = re_order(h, e, leaf, end);
-	free(h);
 	return node;
 }
 

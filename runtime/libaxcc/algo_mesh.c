@@ -169,9 +169,6 @@ static void fused_reduce(struct axcc_build *b, const struct axcc_group *g)
 
 /* ---- staged ---- */
 
-/* Rows of what is added up are cut once they are worth a second queue. */
-#define ROWS_BYTES	(16u << 10)
-
 /**
  * struct staged - pushes into rows, then one addition
  * @rows: TMP: row k - 1 of the owner i is for member i + k
@@ -193,9 +190,7 @@ struct staged {
 
 static uint32_t staged_pieces(const struct staged *s, uint64_t len)
 {
-	uint64_t m = (s->g->n - 1) * len * s->b->s->elem_size / ROWS_BYTES;
-
-	return m < 1 ? 1 : m > Q ? Q : (uint32_t)m;
+	return axcc_staged_pieces(len * s->b->s->elem_size);
 }
 
 static struct axcc_place row_at(const struct staged *s, uint32_t owner, uint32_t k,

@@ -83,7 +83,7 @@ static uint32_t log2_up(uint32_t n)
 
 static uint32_t rank_of(const struct rhd *r, uint32_t v)
 {
-	return axcc_group_rank(r->g, r->g->cube[v]);
+	return axcc_group_rank(r->g, r->g->orders.cube[v]);
 }
 
 /* Who gets v's sums in round k, or from whom v gets some; when gathering the other way round. */
@@ -123,7 +123,7 @@ static struct axcc_span span(const struct rhd *r, uint32_t v, struct at at)
 
 	if (r->coll == AXCC_ALL_REDUCE)
 		return axcc_part(r->b, axcc_part(r->b, s, i, m), v, g->n);
-	s = (struct axcc_span) { g->lo[g->cube[v]], g->len[g->cube[v]] };
+	s = (struct axcc_span) { g->lo[g->orders.cube[v]], g->len[g->orders.cube[v]] };
 	return axcc_part(r->b, s, i, m);
 }
 
@@ -192,7 +192,7 @@ static void run_add(struct run *run, struct axcc_place dst, struct axcc_place sr
 /* Where v adds up block @block. */
 static struct axcc_place sum_at(const struct rhd *r, uint32_t v, uint32_t block, struct at at)
 {
-	uint32_t i = r->g->cube[v];
+	uint32_t i = r->g->orders.cube[v];
 	uint64_t e = span(r, block, at).lo;
 
 	if (r->coll == AXCC_ALL_REDUCE || block == v)
@@ -205,7 +205,7 @@ static struct axcc_place sum_at(const struct rhd *r, uint32_t v, uint32_t block,
 
 static bool sums_in_input(const struct rhd *r, uint32_t v, uint32_t block)
 {
-	uint32_t i = r->g->cube[v];
+	uint32_t i = r->g->orders.cube[v];
 
 	return r->coll == AXCC_ALL_REDUCE || block == v ? r->g->same[i] : r->g->spoil[i];
 }
@@ -217,7 +217,7 @@ static struct axcc_place value_at(const struct rhd *r, uint32_t v, uint32_t bloc
 	for (uint32_t j = k + 1; j < r->rounds; j++)
 		if (adds_to(r->g->n, v, block, j))
 			return sum_at(r, v, block, at);
-	return axcc_at(r->b, r->g->in[r->g->cube[v]], span(r, block, at).lo);
+	return axcc_at(r->b, r->g->in[r->g->orders.cube[v]], span(r, block, at).lo);
 }
 
 /* Rounds bring 1, 2, 4, ... blocks. */
@@ -307,7 +307,7 @@ static void reduce_wave(struct rhd *r, uint32_t wave)
 static struct axcc_place block_at(const struct rhd *r, uint32_t v, uint32_t block, uint32_t k,
 				  struct at at)
 {
-	uint32_t i = r->g->cube[v];
+	uint32_t i = r->g->orders.cube[v];
 
 	return axcc_at(r->b, r->coll == AXCC_ALL_GATHER && !k ? r->g->in[i] : r->g->out[i],
 		       span(r, block, at).lo);
@@ -324,7 +324,7 @@ static void push_blocks(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 		uint32_t block = (first_block(n, v, k) + i) % n;
 		struct axcc_span s = span(r, block, at);
 
-		run_add(&run, axcc_at(r->b, r->g->out[r->g->cube[to]], s.lo),
+		run_add(&run, axcc_at(r->b, r->g->out[r->g->orders.cube[to]], s.lo),
 			block_at(r, v, block, k, at), s.len);
 	}
 	axcc_step_post(r->b, run_end(&run), rank, rank_of(r, to),
@@ -334,7 +334,7 @@ static void push_blocks(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 static void own_block(struct rhd *r, uint32_t v, struct at at)
 {
 	struct axcc_span s = span(r, v, at);
-	uint32_t i = r->g->cube[v], rank = rank_of(r, v);
+	uint32_t i = r->g->orders.cube[v], rank = rank_of(r, v);
 
 	if (r->g->same[i])
 		return;
@@ -462,9 +462,9 @@ static uint32_t tree_member(const struct axcc_group *g, uint32_t u)
 {
 	uint32_t root = 0;
 
-	while (g->cube[root] != g->root)
+	while (g->orders.cube[root] != g->root)
 		root++;
-	return g->cube[is_cube(g->n) ? u ^ root : (u + root) % g->n];
+	return g->orders.cube[is_cube(g->n) ? u ^ root : (u + root) % g->n];
 }
 
 /* Children of u are u + 2^k for k below this. */
@@ -678,7 +678,7 @@ static uint32_t block_order(struct axcc_build *b, const struct axcc_group *g, ui
 	uint32_t node[AXCC_MAX_RANKS], n = g->n;
 
 	for (uint32_t v = 0; v < n; v++)
-		node[v] = leaf[g->cube[v]];
+		node[v] = leaf[g->orders.cube[v]];
 	for (uint32_t k = log2_up(n); k-- > 0; )
 		for (uint32_t v = 0; v < n; v++)
 			if (adds_to(n, v, block, k))
@@ -704,9 +704,9 @@ static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axc
 		v = (uint32_t)axcc_part_of(b, slice, e, g->n);
 		all = axcc_part(b, slice, v, g->n);
 	} else {
-		for (v = 0; e - g->lo[g->cube[v]] >= g->len[g->cube[v]]; )
+		for (v = 0; e - g->lo[g->orders.cube[v]] >= g->len[g->orders.cube[v]]; )
 			v++;
-		all = (struct axcc_span) { g->lo[g->cube[v]], g->len[g->cube[v]] };
+		all = (struct axcc_span) { g->lo[g->orders.cube[v]], g->len[g->orders.cube[v]] };
 	}
 	*end = all.lo + all.len;
 	return block_order(b, g, v, leaf);

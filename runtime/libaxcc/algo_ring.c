@@ -76,7 +76,7 @@ static uint32_t chain_of(const struct ring *r, struct at at)
  */
 static uint32_t shift(const struct ring *r, uint32_t stream)
 {
-	const uint16_t *ring = r->g->ring[stream / 2];
+	const uint16_t *ring = r->g->orders.ring[stream / 2];
 	uint32_t n = r->g->n, p = 0;
 
 	if (r->coll != AXCC_BROADCAST && r->coll != AXCC_REDUCE)
@@ -93,7 +93,7 @@ static uint32_t member(const struct ring *r, uint32_t stream, uint32_t pos)
 {
 	uint32_t n = r->g->n, p = (pos + shift(r, stream)) % n;
 
-	return r->g->ring[stream / 2][stream & 1 ? (n - p) % n : p];
+	return r->g->orders.ring[stream / 2][stream & 1 ? (n - p) % n : p];
 }
 
 static struct axcc_span block(const struct ring *r, uint32_t i)
@@ -119,7 +119,7 @@ static void setup(struct ring *r)
 {
 	uint64_t most = 0, bytes;
 
-	r->streams = 2 * r->g->rings;
+	r->streams = 2 * r->g->orders.rings;
 	for (uint32_t i = 0; i < r->g->n; i++) {
 		struct axcc_span s = block(r, i);
 
@@ -261,19 +261,19 @@ static void count_arrivals(struct ring *r)
 			r->come[i][q] = r->b->posted[axcc_group_rank(r->g, i)][r->in_sem + q];
 }
 
-/* The root of REDUCE pushes nothing that it could follow up with the next target. */
+/*
+ * The root of REDUCE pushes nothing that it could follow up with the next target: all come first.
+ */
 static void first_targets(struct ring *r)
 {
 	bool reduce = r->coll == AXCC_REDUCE;
+	uint32_t n = r->g->n, items = reduce && r->waves > AHEAD ? r->waves : AHEAD;
 
-	FOR_CHUNKS(r, at, 0) {
-		for (uint32_t pos = reduce; pos < r->g->n; pos++) {
-			uint32_t items = reduce && pos == r->g->n - 1 ? r->waves : AHEAD;
-
-			for (uint32_t item = 0; item < items; item++)
-				make_ready(r, at, pos, item);
-		}
-	}
+	for (uint32_t item = 0; item < items; item++)
+		FOR_CHUNKS(r, at, 0)
+			for (uint32_t pos = reduce; pos < n; pos++)
+				if (item < AHEAD || pos == n - 1)
+					make_ready(r, at, pos, item);
 }
 
 static void reduce_wave(struct ring *r, uint32_t wave)
@@ -385,20 +385,44 @@ static void all_gather(struct axcc_build *b, const struct axcc_group *g)
 	free(r);
 }
 
-/* Every member is told by the one before it and tells the next; the root does not listen. */
+/*
+ * Data go along a stream wave by wave: in tick t position p does wave t - p. A member stands at
+ * different positions of different streams; in this order none of them holds up the others.
+ */
+static void along(struct ring *r, void (*push)(struct ring *r, struct at at, uint32_t pos))
+{
+	uint32_t n = r->g->n;
+
+	for (uint32_t tick = 0; tick < r->waves + n - 2; tick++) {
+		uint32_t first = tick < r->waves ? 0 : tick - r->waves + 1;
+
+		count_arrivals(r);
+		FOR_CHUNKS(r, at, 0) {
+			for (uint32_t pos = first; pos < n - 1 && pos <= tick; pos++) {
+				at.wave = tick - pos;
+				push(r, at, pos);
+			}
+		}
+	}
+}
+
+static void pass_block(struct ring *r, struct at at, uint32_t pos)
+{
+	push_block(r, at, pos, r->g->root, !pos);
+}
+
+static void pass_sum(struct ring *r, struct at at, uint32_t pos)
+{
+	push_sum(r, at, pos, 0);
+}
+
 static void broadcast(struct axcc_build *b, const struct axcc_group *g)
 {
 	struct ring *r = begin(b, g, AXCC_BROADCAST);
 
 	if (!r)
 		return;
-	for (uint32_t wave = 0; wave < r->waves; wave++) {
-		for (uint32_t pos = 0; pos < g->n - 1; pos++) {
-			count_arrivals(r);
-			FOR_CHUNKS(r, at, wave)
-				push_block(r, at, pos, g->root, !pos);
-		}
-	}
+	along(r, pass_block);
 	own_block(r, g->root, block(r, g->root));
 	finish(r);
 	free(r);
@@ -412,13 +436,7 @@ static void reduce(struct axcc_build *b, const struct axcc_group *g)
 		return;
 	r->slots = axcc_tmp(b, Q * SLOTS * r->slot_bytes);
 	first_targets(r);
-	for (uint32_t wave = 0; wave < r->waves; wave++) {
-		for (uint32_t pos = 0; pos < g->n - 1; pos++) {
-			count_arrivals(r);
-			FOR_CHUNKS(r, at, wave)
-				push_sum(r, at, pos, 0);
-		}
-	}
+	along(r, pass_sum);
 	finish(r);
 	free(r);
 }
@@ -429,7 +447,7 @@ static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axc
 		      uint64_t e, const uint32_t *leaf, uint64_t *end)
 {
 	struct ring r = { .b = b, .g = g, .coll = coll, .root = g->root,
-			  .streams = 2 * g->rings };
+			  .streams = 2 * g->orders.rings };
 	uint32_t blocks = coll == AXCC_REDUCE ? 1 : g->n;
 
 	for (uint32_t s = 0; s < blocks; s++) {

@@ -118,8 +118,7 @@ static void reduce_at(struct axcc_build *b, const struct axcc_group *g, int64_t 
 		axcc_refuse(b, "would stage more than %llu MiB", AXCC_STAGING_BYTES >> 20);
 		return;
 	}
-	s.pieces = bytes / AXCC_PIECE_BYTES < Q ? (uint32_t)(bytes / AXCC_PIECE_BYTES) : Q;
-	s.pieces += !s.pieces;
+	s.pieces = axcc_staged_pieces(bytes);
 	s.rows = axcc_tmp(b, g->n * s.row_bytes);
 	s.in_sem = axcc_sems(b, Q + 2);
 	s.gone_sem = s.in_sem + Q;

@@ -29,6 +29,11 @@ static const struct axcc_algorithm *const table[] = {
 	&axcc_algo_hier_barrier,
 };
 
+#define MAX_CHUNK_BYTES	(1u << 30)
+#define LARGE_CHUNK_BYTES	(1u << 20)
+#define FEW_CHUNKS	256u
+#define MANY_CHUNKS	4096u
+
 #define NUM_ALGORITHMS	(sizeof(table) / sizeof(table[0]))
 
 const char *axcc_algorithm_name(uint32_t index)
@@ -204,6 +209,22 @@ static void write_order(struct axcc_build *b, const struct axcc_group *g)
 
 /* ---- making ---- */
 
+/*
+ * Small enough that what one transfer wrote is in the host's cache for the next (the emulated
+ * card's speed), large enough that setup and way cost little, and not too many steps.
+ */
+static uint64_t chunk_for(const struct axcc_request *req)
+{
+	uint64_t src, dst, bytes, chunk = AXCC_CHUNK_BYTES;
+
+	axcc_schedule_bytes(req, req->root, &src, &dst);
+	bytes = src > dst ? src : dst;
+	while ((chunk < LARGE_CHUNK_BYTES && bytes / chunk > FEW_CHUNKS) ||
+	       (chunk < MAX_CHUNK_BYTES && bytes / chunk > MANY_CHUNKS))
+		chunk *= 2;
+	return chunk;
+}
+
 static int begin(struct axcc_build *b, const struct axcc_request *req, uint32_t index,
 		 const struct axcc_tuning *tuning)
 {
@@ -213,7 +234,7 @@ static int begin(struct axcc_build *b, const struct axcc_request *req, uint32_t 
 	if (!b->s)
 		return -ENOMEM;
 	b->algorithm = table[index];
-	b->chunk = tuning && tuning->chunk_bytes ? tuning->chunk_bytes : AXCC_CHUNK_BYTES;
+	b->chunk = tuning && tuning->chunk_bytes ? tuning->chunk_bytes : chunk_for(req);
 	b->s->req = *req;
 	b->s->req.targets = NULL;
 	b->s->algorithm = table[index]->name;
@@ -233,7 +254,7 @@ static int begin(struct axcc_build *b, const struct axcc_request *req, uint32_t 
 	return 0;
 }
 
-static int make(struct axcc_build *b, const struct axcc_topology *topo)
+static int make(struct axcc_build *b, const struct axcc_topology *topo, bool order)
 {
 	const struct axcc_request *req = &b->s->req;
 	struct axcc_group *g = whole_group(req, b->s->elem_size, topo);
@@ -245,7 +266,7 @@ static int make(struct axcc_build *b, const struct axcc_topology *topo)
 		alone(b, g);
 	else if (req->count || req->coll == AXCC_BARRIER)
 		b->algorithm->build[req->coll](b, g);
-	if (reduces(req->coll))
+	if (reduces(req->coll) && order)
 		write_order(b, g);
 	free(g);
 	b->s->semaphores = b->sems;
@@ -266,7 +287,7 @@ int axcc_schedule_build(const struct axcc_request *req, const struct axcc_topolo
 	if (err || !topo || topo->ranks != req->ranks || index >= NUM_ALGORITHMS)
 		return -EINVAL;
 	if (tuning && tuning->chunk_bytes && (tuning->chunk_bytes < AXCC_PIECE_BYTES ||
-					      tuning->chunk_bytes > 1u << 30 ||
+					      tuning->chunk_bytes > MAX_CHUNK_BYTES ||
 					      tuning->chunk_bytes % 64))
 		return -EINVAL;
 	if (!table[index]->build[req->coll]) {
@@ -276,12 +297,13 @@ int axcc_schedule_build(const struct axcc_request *req, const struct axcc_topolo
 	}
 	err = begin(&b, req, index, tuning);
 	if (!err)
-		err = make(&b, topo);
+		err = make(&b, topo, !tuning || !tuning->no_order);
 	if (err == -EOPNOTSUPP && why)
 		memcpy(why, b.why, AXCC_WHY_BYTES);
 	free(b.posted);
 	free(b.waited);
 	free(b.seen);
+	free(b.plan);
 	if (err)
 		axcc_schedule_free(b.s);
 	else

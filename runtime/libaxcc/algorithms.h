@@ -31,11 +31,13 @@ bool axcc_algorithm_can(uint32_t index, enum axcc_coll coll);
 bool axcc_algorithm_matches(uint32_t index, const char *name);
 
 /**
- * struct axcc_tuning - how an algorithm cuts the data; all 0: as it likes
+ * struct axcc_tuning - how a schedule is made; all 0: as is best
  * @chunk_bytes: most bytes of a transfer, 4096 .. 2^30, a multiple of 64
+ * @no_order: leave out the order of reduction: such a schedule can be predicted, but not verified
  */
 struct axcc_tuning {
 	uint64_t chunk_bytes;
+	bool no_order;
 };
 
 /**

@@ -11,6 +11,7 @@
 #include "build.h"
 #include "internal.h"
 
+#define STAGED_SQUARE	2300u	/* axcc_staged_pieces() */
 #define LINE	64u	/* bytes of a cache line, which no two transfers should share */
 
 struct axcc_span axcc_part(const struct axcc_build *b, struct axcc_span range, uint64_t i,
@@ -43,6 +44,15 @@ uint32_t axcc_pieces(const struct axcc_build *b, uint64_t len, uint32_t queues)
 	if (most > queues)
 		most = queues;
 	return (uint32_t)(most > least ? most : least + !least);
+}
+
+uint32_t axcc_staged_pieces(uint64_t bytes)
+{
+	uint32_t m = 1;
+
+	while (m < AXCC_QUEUES && (m + 1) * (m + 1) * STAGED_SQUARE <= bytes)
+		m++;
+	return m;
 }
 
 /* ---- resources ---- */

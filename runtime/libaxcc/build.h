@@ -13,7 +13,7 @@
 #include "schedule.h"
 #include "topology.h"
 
-#define AXCC_CHUNK_BYTES	(256u << 10)	/* most bytes of a transfer, as a rule */
+#define AXCC_CHUNK_BYTES	(256u << 10)	/* most bytes of a transfer, up to 64 MiB in all */
 #define AXCC_PIECE_BYTES	(4u << 10)	/* splitting below this only costs */
 #define AXCC_STAGING_BYTES	(16ull << 20)	/* most TMP of algorithms that keep whole inputs */
 
@@ -31,6 +31,7 @@ struct axcc_algorithm;
  * @adopted: of each rank: waits that belong to a step
  * @seen: nodes of the order by what they are, 1 + node or 0; a power of two of them
  * @num_seen: how many
+ * @plan: what an algorithm keeps from building to order, freed with free()
  * @err: 0 or what went wrong first
  * @why: same in words, for -EOPNOTSUPP
  */
@@ -45,8 +46,21 @@ struct axcc_build {
 	uint32_t adopted[AXCC_MAX_RANKS];
 	uint32_t *seen;
 	uint32_t num_seen;
+	void *plan;
 	int err;
 	char why[AXCC_WHY_BYTES];
+};
+
+/**
+ * struct axcc_orders - members of a group in orders in which neighbours are near
+ * @rings: how many rings
+ * @ring: members in the order of each ring
+ * @cube: members such that those whose places differ in one bit are near
+ */
+struct axcc_orders {
+	uint32_t rings;
+	uint16_t ring[AXCC_MAX_RINGS][AXCC_MAX_RANKS];
+	uint16_t cube[AXCC_MAX_RANKS];
 };
 
 /**
@@ -62,9 +76,7 @@ struct axcc_build {
  * @same: input and output are the same memory
  * @spoil: REDUCE_SCATTER: the input may be written to
  * @sems: most semaphores to take, for those who can do with fewer; 0: no limit
- * @rings: rings, below
- * @ring: members in the order of each ring
- * @cube: members in an order in which those whose indices differ in one bit are near
+ * @orders: by where the members sit
  */
 struct axcc_group {
 	uint32_t n;
@@ -78,9 +90,7 @@ struct axcc_group {
 	bool same[AXCC_MAX_RANKS];
 	bool spoil[AXCC_MAX_RANKS];
 	uint32_t sems;
-	uint32_t rings;
-	uint16_t ring[AXCC_MAX_RINGS][AXCC_MAX_RANKS];
-	uint16_t cube[AXCC_MAX_RANKS];
+	struct axcc_orders orders;
 };
 
 /** axcc_group_rank() - rank of a member */
@@ -89,7 +99,7 @@ static inline uint32_t axcc_group_rank(const struct axcc_group *g, uint32_t memb
 	return g->in[member].rank;
 }
 
-/** axcc_group_arrange() - sets @rings, @ring and @cube by where the members sit */
+/** axcc_group_arrange() - sets &axcc_group.orders by where the members sit */
 void axcc_group_arrange(struct axcc_group *g, const struct axcc_topology *topo);
 
 /* ---- parts of a range ---- */
@@ -114,6 +124,16 @@ uint64_t axcc_part_of(const struct axcc_build *b, struct axcc_span range, uint64
  * chunk and, if that needs no pieces below AXCC_PIECE_BYTES, @queues queues have the same to do
  */
 uint32_t axcc_pieces(const struct axcc_build *b, uint64_t len, uint32_t queues);
+
+/**
+ * axcc_staged_pieces() - into how many pieces a block is cut that everybody pushes to and that is
+ * then added up from rows
+ *
+ * With m pieces, m (n - 1) pushes take turns on AXCC_QUEUES queues, with some 2240 cycles of setup
+ * and way each, and one queue adds up each piece's rows, at 16.4 bytes a cycle. That is least for m
+ * = sqrt(block / 2300 bytes), whatever n is.
+ */
+uint32_t axcc_staged_pieces(uint64_t bytes);
 
 /* ---- resources ---- */
 

@@ -39,14 +39,14 @@ static bool on_all_cards(const struct axcc_topology *t, const struct axcc_group 
 /* Cards in the order of the topology's ring, the members of a card one after the other. */
 static void arrange_rings(struct axcc_group *g, const struct axcc_topology *t)
 {
-	g->rings = on_all_cards(t, g) ? t->rings : 1;
-	for (uint32_t r = 0; r < g->rings; r++) {
+	g->orders.rings = on_all_cards(t, g) ? t->rings : 1;
+	for (uint32_t r = 0; r < g->orders.rings; r++) {
 		uint32_t n = 0;
 
 		for (uint32_t c = 0; c < t->cards; c++)
 			for (uint32_t i = 0; i < g->n; i++)
 				if (sits_on(t, g, i) == t->ring[r][c])
-					g->ring[r][n++] = (uint16_t)i;
+					g->orders.ring[r][n++] = (uint16_t)i;
 	}
 }
 
@@ -90,7 +90,7 @@ static uint32_t cost(const struct cube *c, uint32_t i, uint32_t member)
 
 		if (!(i >> k & 1))
 			continue;
-		h = hops(c->t, c->g, c->g->cube[place(c, i ^ 1u << k)], member);
+		h = hops(c->t, c->g, c->g->orders.cube[place(c, i ^ 1u << k)], member);
 		if (h > c->most)
 			return UINT32_MAX;
 		sum += h;
@@ -116,7 +116,7 @@ static bool fill(struct cube *c, uint32_t i)
 			return false;
 		c->budget--;
 		c->used[best] = true;
-		c->g->cube[place(c, i)] = (uint16_t)best;
+		c->g->orders.cube[place(c, i)] = (uint16_t)best;
 		if (fill(c, i + 1))
 			return true;
 		c->used[best] = false;
@@ -130,7 +130,7 @@ static void arrange_cube(struct axcc_group *g, const struct axcc_topology *t)
 
 	if (g->n & (g->n - 1)) {	/* circulant: along the ring */
 		for (uint32_t i = 0; i < g->n; i++)
-			g->cube[i] = g->ring[0][i];
+			g->orders.cube[i] = g->orders.ring[0][i];
 		return;
 	}
 	while (1u << c.bits < g->n)

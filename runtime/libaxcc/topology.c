@@ -11,9 +11,10 @@
 #include "internal.h"
 #include "topology.h"
 
-/* The defaults of hardware.rst, "Links": Trainium2's link, one direction. */
+/* The defaults of the emulated card (isa.rst, "Cycles"): Trainium2's link, one direction. */
 #define LINK_MB_S	128000u
 #define LINK_NS		1000u
+#define LINK_CREDITS	(256u << 10)	/* bytes under way at most, hardware.rst, "Links" */
 
 int axcc_topology_create(uint32_t ranks, uint32_t cards, struct axcc_topology **topology)
 {
@@ -34,7 +35,7 @@ int axcc_topology_create(uint32_t ranks, uint32_t cards, struct axcc_topology **
 	for (uint32_t r = 0; r < ranks; r++)
 		t->seat[r].card = (uint16_t)(r % cards);
 	for (size_t w = 0; w < (size_t)cards * cards; w++)
-		t->way[w] = (struct axcc_way) { .hops = AXCC_NO_WAY, .link = AXCC_NO_WAY };
+		t->way[w] = (struct axcc_way) { .hops = AXCC_NO_WAY };
 	for (uint32_t c = 0; c < cards; c++)
 		t->way[(size_t)c * cards + c].hops = 0;
 	*topology = t;
@@ -89,7 +90,7 @@ int axcc_topology_finish(struct axcc_topology *t)
 		for (uint32_t b = 0; b < t->cards; b++) {
 			struct axcc_way *w = &t->way[(size_t)a * t->cards + b];
 
-			if (w->hops && w->hops != AXCC_NO_WAY && w->link == AXCC_NO_WAY)
+			if (w->hops && w->hops != AXCC_NO_WAY)
 				w->link = first_link(t, a, b);
 		}
 	}
@@ -99,13 +100,23 @@ int axcc_topology_finish(struct axcc_topology *t)
 
 /* ---- made up ---- */
 
+/* Credits come back after the way there and back, so long ways are slow. */
+static void set_cost(struct axcc_way *w)
+{
+	uint64_t allowed;
+
+	w->latency_ns = LINK_NS * w->hops;
+	allowed = LINK_CREDITS * 1000ull / (2 * w->latency_ns);
+	w->mb_s = allowed < LINK_MB_S ? (uint32_t)allowed : LINK_MB_S;
+}
+
 static void join(struct axcc_topology *t, uint32_t a, uint32_t b)
 {
-	struct axcc_way w = { .mb_s = LINK_MB_S, .latency_ns = LINK_NS, .hops = 1,
-			      .link = AXCC_NO_WAY };
+	struct axcc_way w = { .hops = 1 };
 
 	if (a == b)
 		return;
+	set_cost(&w);
 	t->way[(size_t)a * t->cards + b] = w;
 	t->way[(size_t)b * t->cards + a] = w;
 }
@@ -125,8 +136,7 @@ static void spread(struct axcc_topology *t)
 				    ak->hops + kb->hops >= ab->hops)
 					continue;
 				ab->hops = (uint16_t)(ak->hops + kb->hops);
-				ab->mb_s = LINK_MB_S;
-				ab->latency_ns = LINK_NS * ab->hops;
+				set_cost(ab);
 			}
 		}
 	}

@@ -18,9 +18,9 @@
  * @mb_s: bandwidth in one direction, 10^6 bytes a second
  * @latency_ns: one way
  * @hops: links on the way; 0: the card itself; AXCC_NO_WAY
- * @link: the first link of the way, by the neighbour it leads to: ways of one card with the same
- *	@link share that link. axcc_topology_finish() sets it where it is AXCC_NO_WAY; a neighbour
- *	that is no card of the topology has a number of its own, from &axcc_topology.cards on
+ * @link: the first link of the way, by the card it leads to: ways of one card with the same @link
+ *	share that link. One that leads to a card without ranks has a number from
+ *	&axcc_topology.cards on. Set by axcc_topology_finish()
  */
 struct axcc_way {
 	uint32_t mb_s;

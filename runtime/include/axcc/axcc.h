@@ -507,6 +507,52 @@ int axcc_stream_create(struct axcc_comm *comm, const struct axcc_stage *stages,
 /** axcc_stream_destroy() - free it; NULL does nothing */
 void axcc_stream_destroy(struct axcc_stream *stream);
 
+/* ---- predictions ---- */
+
+/**
+ * struct axcc_what_if - an operation to be thought about; no card is needed
+ * @size: sizeof(struct axcc_what_if), so that it can grow
+ * @coll: an &enum axcc_coll; SEND and RECV need two ranks
+ * @reduction: an &enum axcc_reduction; 0 for those that do not reduce
+ * @dtype: an &enum axon_dtype; of BARRIER 0
+ * @root: of BROADCAST and REDUCE, else 0
+ * @count: elements, as of the function of that name
+ * @targets: of PERMUTE, else NULL
+ * @algorithm: name or family, as in &axcc_options.algorithm; NULL: that of the environment variable
+ *	AXCC_ALGO, or the fastest
+ * @topology: "pair", "ring:N", "line:N", "mesh:N" (a link between any two), "torus:WxH"
+ * @cores: ranks on each card; 0: 1
+ * @reserved0: must be 0
+ * @in_place: all ranks work in place
+ * @json: as JSON
+ */
+struct axcc_what_if {
+	size_t size;
+	uint32_t coll;
+	uint32_t reduction;
+	uint32_t dtype;
+	uint32_t root;
+	uint64_t count;
+	const uint32_t *targets;
+	const char *algorithm;
+	const char *topology;
+	uint32_t cores;
+	uint32_t reserved0;
+	bool in_place;
+	bool json;
+};
+
+/**
+ * axcc_explain() - which algorithm would be taken, how long it would take, why the others lost
+ * @what_if: the operation and where
+ * @text: result, to be freed with free()
+ *
+ * Times are those of the card's timing model (Documentation/isa.rst, "Cycles"), not of this host.
+ *
+ * Return: 0, -EINVAL, -ENOMEM, -EOPNOTSUPP (no algorithm can do it).
+ */
+int axcc_explain(const struct axcc_what_if *what_if, char **text);
+
 #ifdef __cplusplus
 }
 #endif
