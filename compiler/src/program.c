@@ -157,7 +157,8 @@ int axc_program_finish(struct axc_program *p, void **data, size_t *size)
 	if (p->loop >= 0)
 		axc_fail(p, -EINVAL, "a loop has no end");
 	p->finished = true;
-	if (p->err || check_kept(p) || schedule(p) || use_registers(p) || lay_out(p) || elf_write(p, data, size))
+	if (p->err || check_kept(p) || schedule(p) || use_registers(p) || lay_out(p) ||
+	    elf_write(p, data, size))
 		return p->err;
 	return 0;
 }

@@ -360,7 +360,9 @@ static struct axc_program *kept_program(const struct kept *k)
 static void kept_on_chip(void **state)
 {
 	struct kept k;
-	struct interp_tensor t[] = { { "in", k.in, sizeof(k.in) }, { "out", k.out, sizeof(k.out) } };
+	struct interp_tensor t[] = {
+		{ "in", k.in, sizeof(k.in) }, { "out", k.out, sizeof(k.out) },
+	};
 	uint64_t cold = 0;
 	struct interp *in;
 	uint32_t seed, i, j;

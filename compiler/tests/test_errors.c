@@ -215,7 +215,8 @@ static void operators(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(operands), cmocka_unit_test(products), cmocka_unit_test(transfers), cmocka_unit_test(kept),
+		cmocka_unit_test(operands), cmocka_unit_test(products),
+		cmocka_unit_test(transfers), cmocka_unit_test(kept),
 		cmocka_unit_test(tensors), cmocka_unit_test(loops),
 		cmocka_unit_test(loop_without_end), cmocka_unit_test(many_registers),
 		cmocka_unit_test(operators),

@@ -9,8 +9,8 @@
  *
  * Memory that was exported is a share. Descriptors and the buffers that other cards made of it hold
  * the share, the share holds the exporter's buffer. Whoever lets go of it last may not touch the
- * exporter's card (soft.h, locks): he sets soft_card.returned, and the card takes it back when it is
- * locked next.
+ * exporter's card (soft.h, locks): he sets soft_card.returned, and the card takes it back when it
+ * is locked next.
  */
 #include <errno.h>
 #include <poll.h>

@@ -569,7 +569,7 @@ static void drm_queue_cancel(struct axon_queue *base)
 	pthread_mutex_lock(&queue->lock);
 	/* Its number may be another queue's afterwards. */
 	if (!atomic_exchange(&queue->canceled, true))
-		/* It can only fail when the card is gone; the kernel then frees it with the file. */
+		/* Fails only when the card is gone; the kernel then frees it with the file. */
 		call(base->dev, DRM_IOCTL_AXON_QUEUE_DESTROY, &req);
 	pthread_mutex_unlock(&queue->lock);
 }

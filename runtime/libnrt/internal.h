@@ -169,7 +169,7 @@ void nrt_core_close(struct nrt_core *core);
  */
 int nrt_mem_alloc(struct nrt_card *card, uint32_t region, bool shared, struct nrt_piece *pieces,
 		  unsigned int count, struct nrt_mem *mem);
-/* A dma-buf of the buffer that starts at CPU address @ptr and has @size bytes; -ENOENT: none has. */
+/* A dma-buf of the buffer that starts at CPU address @ptr and has @size bytes; -ENOENT: no such. */
 int nrt_mem_export(struct nrt_card *card, uintptr_t ptr, uint64_t size, int *fd);
 void nrt_mem_free(struct nrt_mem *mem);
 /* What an error of libaxon is to a caller of the nrt API. */

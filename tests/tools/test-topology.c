@@ -143,8 +143,8 @@ static void test_ring_and_mesh(void **state)
 
 	add_fabric(&r, 5, 10, 10, distance_ring);
 	check(&r, (const char *const[]) {
-		"ring of 10\n\n*--->[  0]<--->[  1]<--->", "[  7]<--->\n<--->[  8]<--->[  9]<---*\n",
-		NULL });
+		"ring of 10\n\n*--->[  0]<--->[  1]<--->",
+		"[  7]<--->\n<--->[  8]<--->[  9]<---*\n", NULL });
 	add_fabric(&r, 5, 4, 4, distance_mesh);
 	check(&r, (const char *const[]) { "mesh of 4: ", " [  0] [  1] [  2] [  3]\n", NULL });
 }
@@ -186,7 +186,8 @@ static void test_several_fabrics(void **state)
 	assert_null(ls_peer(&r, &r.cards[3], 2));
 	assert_null(ls_peer(&r, &r.cards[4], 0));
 	check(&r, (const char *const[]) {
-		"     [  0]<--->[  1]\n", "     [  2]<--->[  3]\n", "card 4 has no links\n", NULL });
+		"     [  0]<--->[  1]\n", "     [  2]<--->[  3]\n",
+		"card 4 has no links\n", NULL });
 }
 
 int main(void)

@@ -76,7 +76,8 @@ static void shapes(void **state)
 /* Every way is a shortest one, and the first of them in the order of the places it goes through. */
 static void ways_are_shortest(void **state)
 {
-	static const char *const text = "link 0 7\nlink 7 3\nlink 0 4\nlink 4 3\nlink 3 1\nlink 1 2\n"
+	static const char *const text =
+		"link 0 7\nlink 7 3\nlink 0 4\nlink 4 3\nlink 3 1\nlink 1 2\n"
 		"link 2 5\nlink 5 6\nlink 6 0\n";
 	struct axon_fabric *f = make(text, 8);
 
@@ -90,7 +91,8 @@ static void ways_are_shortest(void **state)
 
 			assert_int_equal(w->hops, axon_fabric_way(f, b, a)->hops);
 			if (a != b)
-				assert_int_equal(axon_fabric_way(f, w->first, b)->hops, w->hops - 1);
+				assert_int_equal(axon_fabric_way(f, w->first, b)->hops,
+						 w->hops - 1);
 			for (uint32_t c = 0; c < 8; c++)
 				assert_true(w->hops + axon_fabric_way(f, b, c)->hops >=
 					    axon_fabric_way(f, a, c)->hops);

@@ -27,7 +27,8 @@ static void identity(void **state)
 	struct axon_card *card = ((struct env *)*state)->card;
 
 	assert_int_equal(axon_card_read(card, AXON_REG_ID), AXON_ID_MAGIC);
-	assert_int_equal(axon_card_read(card, AXON_REG_VERSION), AXON_HW_VERSION_MAJOR << 16 | AXON_HW_VERSION_MINOR);
+	assert_int_equal(axon_card_read(card, AXON_REG_VERSION),
+			 AXON_HW_VERSION_MAJOR << 16 | AXON_HW_VERSION_MINOR);
 	assert_int_equal(axon_card_read(card, AXON_REG_REVISION), AXON_REVISION_A1);
 	assert_int_equal(axon_card_read(card, AXON_REG_CORES), 2);
 	assert_int_equal(axon_card_read(card, AXON_REG_HBM_SIZE_LO), ENV_HBM_SIZE);

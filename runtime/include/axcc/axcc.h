@@ -19,9 +19,9 @@
  *   receives only count for their two ranks and are in order for each pair and direction.
  * - Operations return at once and are waited for by their number. Operations of one communicator
  *   run in order, those of different communicators in any.
- * - A thread that drives several ranks calls an operation for each of them and waits after the last;
- *   axcc_group_start() is only needed around axcc_comm_init(). A group also hands over everything in
- *   it at once, which is cheaper.
+ * - A thread that drives several ranks calls an operation for each of them and waits after the
+ *   last; axcc_group_start() is only needed around axcc_comm_init(). A group also hands over
+ *   everything in it at once, which is cheaper.
  * - A communicator that failed stays failed: whatever is under way ends with the same error, and so
  *   does every later call but axcc_comm_error(), _abort(), _shrink() and _destroy().
  * - A handle may be used by several threads; operations of one communicator need an order that the
@@ -233,8 +233,9 @@ int axcc_comm_split(struct axcc_comm *comm, const uint32_t *members, uint32_t co
  * @comm: failed or aborted, or sound; stays as it is and has to be destroyed
  * @into: from axcc_comm_create(): the survivors in the order of their ranks
  *
- * Every survivor calls it. A rank is no survivor if anybody who calls has seen it fail (its process or
- * card gone, its card hung, it did not come in time), or if it does not come to this call in time.
+ * Every survivor calls it. A rank is no survivor if anybody who calls has seen it fail (its process
+ * or card gone, its card hung, it did not come in time), or if it does not come to this call in
+ * time.
  * In a group as axcc_comm_init(). Return: as that; -ESTALE: the others took this rank for lost.
  */
 int axcc_comm_shrink(struct axcc_comm *comm, struct axcc_comm *into);
@@ -250,8 +251,8 @@ void axcc_comm_abort(struct axcc_comm *comm);
 /**
  * axcc_comm_destroy() - leave and free; NULL does nothing
  *
- * Operations under way are ended as by axcc_comm_abort(). A rank that leaves with nothing under way is
- * no failure for the others until they call something that needs it. No other thread may use
+ * Operations under way are ended as by axcc_comm_abort(). A rank that leaves with nothing under way
+ * is no failure for the others until they call something that needs it. No other thread may use
  * the handle any more.
  */
 void axcc_comm_destroy(struct axcc_comm *comm);
@@ -363,8 +364,8 @@ struct axcc_buf {
 /*
  * All operations: @dtype is an &enum axon_dtype (axon_isa.h). Those that reduce take FLOAT32,
  * BFLOAT16, FLOAT16, INT32 and UINT8, the others all types. In place is allowed where it says so;
- * other overlaps of send and recv are -EINVAL. @count may be 0. @seq (may be NULL) gets the number of
- * the operation for axcc_wait(); numbers grow by 1 with every operation of the communicator.
+ * other overlaps of send and recv are -EINVAL. @count may be 0. @seq (may be NULL) gets the number
+ * of the operation for axcc_wait(); numbers grow by 1 with every operation of the communicator.
  *
  * Return: 0, -EINVAL, -ENOSPC (HBM is full), -ENOMEM, or the communicator's error.
  */
@@ -377,7 +378,7 @@ int axcc_all_reduce(struct axcc_comm *comm, struct axcc_buf send, struct axcc_bu
 int axcc_all_gather(struct axcc_comm *comm, struct axcc_buf send, struct axcc_buf recv,
 		    uint64_t count, uint32_t dtype, uint64_t *seq);
 
-/** axcc_reduce_scatter() - in place: recv is the rank's block of send; the others are undefined then */
+/** axcc_reduce_scatter() - in place: recv is the rank's block of send, the rest undefined after */
 int axcc_reduce_scatter(struct axcc_comm *comm, struct axcc_buf send, struct axcc_buf recv,
 			uint64_t count, uint32_t dtype, enum axcc_reduction reduction,
 			uint64_t *seq);

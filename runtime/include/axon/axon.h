@@ -67,8 +67,8 @@ int axon_device_count(uint32_t *count);
  * A soft card is made by its opening: two openings are two cards. The cards of AXON_DEVICE=soft:N
  * that a process has open are joined by a fabric, whose shape AXON_SOFT_FABRIC names: index is the
  * card's place. A second opening of an index that is open is a card outside the fabric. Its size
- * comes from AXON_SOFT_HBM (bytes, with suffix K, M or G; default 1G) and AXON_SOFT_CORES (default 2),
- * its firmware from the library or the file named by AXON_FIRMWARE.
+ * comes from AXON_SOFT_HBM (bytes, with suffix K, M or G; default 1G) and AXON_SOFT_CORES
+ * (default 2), its firmware from the library or the file named by AXON_FIRMWARE.
  *
  * Return: 0, -ENODEV (no such card), -EACCES (permission), -EINVAL, -ENOMEM, -EPROTO (driver or
  * firmware speak another version), -ENOEXEC (the card refused the firmware image), -ETIMEDOUT
@@ -231,8 +231,9 @@ struct axon_bo_watch {
 /**
  * axon_bo_watch() - be told when the last user of a handle destroys it
  *
- * For who keeps something by buffer, such as where it is bound: an address of a handle says nothing once
- * the handle is gone. @watch is the caller's and stays in place until @gone or axon_bo_unwatch().
+ * For who keeps something by buffer, such as where it is bound: an address of a handle says nothing
+ * once the handle is gone. @watch is the caller's and stays in place until @gone or
+ * axon_bo_unwatch().
  */
 int axon_bo_watch(struct axon_bo *bo, struct axon_bo_watch *watch);
 
@@ -344,9 +345,9 @@ int axon_queue_create(struct axon_context *ctx, const struct axon_queue_params *
 /**
  * axon_queue_cancel() - end everything of a queue that has not ended, with -ECANCELED
  *
- * The card touches nothing for it any more when this returns. Threads that wait for its jobs wake up,
- * submitting is -ECANCELED from now on; the handle stays. May be called by any thread, more than
- * once.
+ * The card touches nothing for it any more when this returns. Threads that wait for its jobs wake
+ * up, submitting is -ECANCELED from now on; the handle stays. May be called by any thread, more
+ * than once.
  */
 void axon_queue_cancel(struct axon_queue *queue);
 
