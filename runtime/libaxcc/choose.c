@@ -180,6 +180,20 @@ static int pick(struct axcc_choice *c, bool only_wanted)
 	return found ? 0 : -EOPNOTSUPP;
 }
 
+/* What is asked for, or NULL. */
+static const char *wish_of(const char *wish)
+{
+	if (!wish)
+		wish = getenv("AXCC_ALGO");
+	return wish && *wish ? wish : NULL;
+}
+
+int axcc_wish_check(const char *wish)
+{
+	wish = wish_of(wish);
+	return !wish || named(wish) ? 0 : -EINVAL;
+}
+
 int axcc_choose(const struct axcc_request *req, const struct axcc_topology *topo, const char *wish,
 		bool all, struct axcc_choice *c)
 {
@@ -187,10 +201,7 @@ int axcc_choose(const struct axcc_request *req, const struct axcc_topology *topo
 
 	if (err || !topo || topo->ranks != req->ranks)
 		return -EINVAL;
-	if (!wish)
-		wish = getenv("AXCC_ALGO");
-	if (wish && !*wish)
-		wish = NULL;
+	wish = wish_of(wish);
 	if (wish && !named(wish))
 		return -EINVAL;
 	c->wish = wish;

@@ -73,6 +73,9 @@ static inline bool axcc_as_fast(const struct axcc_prediction *p,
 	return (p->cycles - fastest->cycles) * 100 <= fastest->cycles * AXCC_TIE_PERCENT;
 }
 
+/** axcc_wish_check() - Return: 0; -EINVAL: axcc_choose() would not know such an algorithm */
+int axcc_wish_check(const char *wish);
+
 /**
  * axcc_choose() - choose an algorithm
  * @req: the operation

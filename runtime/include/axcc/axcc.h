@@ -2,10 +2,6 @@
 /*
  * axcc.h - libaxcc: collectives between Axon cards.
  *
- * An interface ahead of its library: of what is declared here only axcc_version(), axcc_coll_str(),
- * axcc_reduction_str() and the constants are there, and nothing is installed
- * (Documentation/collectives.rst).
- *
  * A communicator joins a number of ranks, each a core of a card. The cards move and add the data
  * themselves, by DMA and semaphores; the host starts them and is woken. The library must never
  * compute what a card should, poll, write to standard output, or let a call wait without an end.
@@ -152,7 +148,9 @@ int axcc_unique_id_from_address(const char *address, struct axcc_unique_id *id);
  * @size: sizeof(struct axcc_options), so that it can grow; 0 is refused
  * @timeout_ms: a rank that does not come to an operation, to the start or to a shrink within that
  *	time, or whose card does not get on, is taken for lost; 0: AXCC_DEFAULT_TIMEOUT_MS
- * @algorithm: name of the algorithm to take wherever it can do the operation, or NULL: the fastest
+ * @algorithm: name or family of the algorithm to take wherever it can do the operation; NULL: that
+ *	of the environment variable AXCC_ALGO, or the fastest. Between processes it is for what the
+ *	cards of each do
  * @spin_us: waiting looks that long before it sleeps; 0: never
  * @reserved0: must be 0
  * @vm: address space in which buffers are bound, of the rank's device; NULL: one of its own. With
@@ -196,7 +194,7 @@ int axcc_comm_create(const struct axcc_options *options, struct axcc_comm **comm
  *
  * In a group it returns at once and axcc_group_end() waits; so one thread can do it for many ranks.
  *
- * Return: 0, -EINVAL, -ETIMEDOUT (axcc_comm_error() names a rank that did not come), -EPROTO (ranks
+ * Return: 0, -EINVAL, -ETIME (axcc_comm_error() names a rank that did not come), -EPROTO (ranks
  * do not fit together: another number of ranks, a rank or core twice, another version),
  * -ECANCELED (aborted), -EOPNOTSUPP (the ranks' cards cannot reach each other), -ECONNRESET (a rank
  * went away), -ENOMEM, or an error of libaxon or of sockets.
@@ -235,8 +233,8 @@ int axcc_comm_split(struct axcc_comm *comm, const uint32_t *members, uint32_t co
  *
  * Every survivor calls it. A rank is no survivor if anybody who calls has seen it fail (its process
  * or card gone, its card hung, it did not come in time), or if it does not come to this call in
- * time.
- * In a group as axcc_comm_init(). Return: as that; -ESTALE: the others took this rank for lost.
+ * time. In a group as axcc_comm_init(). Return: as that; -ESTALE: the others took this rank for
+ * lost.
  */
 int axcc_comm_shrink(struct axcc_comm *comm, struct axcc_comm *into);
 
@@ -252,8 +250,8 @@ void axcc_comm_abort(struct axcc_comm *comm);
  * axcc_comm_destroy() - leave and free; NULL does nothing
  *
  * Operations under way are ended as by axcc_comm_abort(). A rank that leaves with nothing under way
- * is no failure for the others until they call something that needs it. No other thread may use
- * the handle any more.
+ * is no failure for the others until they call something that needs it. No other thread may use the
+ * handle any more.
  */
 void axcc_comm_destroy(struct axcc_comm *comm);
 
@@ -334,7 +332,7 @@ struct axcc_error {
 	uint64_t seq;
 	char host[64];
 	char card[64];
-	char text[384];
+	char text[512];
 };
 
 /**

@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: MIT
+/*
+ * axcc_process.c - communicators whose ranks are processes, each with a card of its own: operations
+ * over the network, wrong calls, ranks that leave, hang or are killed, and going on without them.
+ *
+ * The test itself has no card and no thread; every rank is a child that says by its status whether
+ * it was content. Whoever does not end in time is killed and has failed.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "axon_isa.h"
+#include "collective.h"
+
+#define MAX_PROCS	8u
+#define TIMEOUT_MS	4000u
+#define PATIENCE_S	60u
+
+/* What a child works with. */
+struct rank {
+	uint32_t rank;
+	uint32_t ranks;
+	struct axcc_unique_id id;
+	struct axon_device *dev;
+	struct axcc_comm *comm;
+};
+
+typedef int (*rank_fn)(struct rank *r);
+
+/* Shared by the test and its children: how many have got somewhere. */
+static _Atomic uint32_t *arrived;
+
+static struct axcc_error error_of(struct axcc_comm *comm)
+{
+	struct axcc_error error = { 0 };
+
+	axcc_comm_error(comm, &error);
+	return error;
+}
+
+#define CHECK(cond)									\
+	do {										\
+		if (!(cond)) {								\
+			fprintf(stderr, "# rank %u: %s:%d: %s (%s)\n", r->rank,		\
+				__FILE__, __LINE__, #cond, error_of(r->comm).text);	\
+			return 1;							\
+		}									\
+	} while (0)
+
+static void quiet(void *opaque, enum axon_log_level level, const char *line)
+{
+}
+
+static struct axcc_options options(void)
+{
+	return (struct axcc_options) { .size = sizeof(struct axcc_options),
+				       .timeout_ms = TIMEOUT_MS };
+}
+
+static struct axcc_comm *new_comm(void)
+{
+	struct axcc_options o = options();
+	struct axcc_comm *comm = NULL;
+
+	axcc_comm_create(&o, &comm);
+	return comm;
+}
+
+static int join(struct rank *r)
+{
+	int err;
+
+	r->comm = new_comm();
+	CHECK(r->comm);
+	err = axcc_comm_init(r->comm, &r->id, r->ranks, r->rank, r->dev, 0);
+	if (err)
+		fprintf(stderr, "# rank %u: %s\n", r->rank, error_of(r->comm).text);
+	CHECK(!err);
+	return 0;
+}
+
+/* There under AddressSanitizer: a child that leaks was not content. */
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+static int child(struct rank *r, rank_fn fn)
+{
+	char path[64];
+	int status;
+
+	CHECK(!axon_device_path_of(0, path, sizeof(path)));
+	CHECK(!axon_device_open_path(path, quiet, NULL, &r->dev));
+	status = fn(r);
+	axcc_comm_destroy(r->comm);
+	axon_device_close(r->dev);
+	if (!status && __lsan_do_recoverable_leak_check)
+		status = __lsan_do_recoverable_leak_check();
+	return status;
+}
+
+static void start(struct rank *r, uint32_t ranks, rank_fn fn, pid_t *pid)
+{
+	uint32_t i;
+
+	atomic_store(arrived, 0);
+	r->ranks = ranks;
+	fflush(NULL);
+	for (i = 0; i < ranks; i++) {
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (pid[i])
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		r->rank = i;
+		/* Not exit(): what cmocka has set up is the parent's. */
+		_exit(child(r, fn));
+	}
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
+}
+
+/* Every child but @lost ends with 0. */
+static void finish(pid_t *pid, uint32_t ranks, uint32_t lost)
+{
+	uint64_t end = now_ms() + PATIENCE_S * 1000;
+	uint32_t i, bad = 0;
+	int status;
+
+	for (i = 0; i < ranks; i++) {
+		pid_t got = 0;
+
+		if (i == lost)
+			continue;
+		while (!(got = waitpid(pid[i], &status, WNOHANG)) && now_ms() < end)
+			nap();
+		if (!got) {
+			fprintf(stderr, "# rank %u does not end\n", i);
+			kill(pid[i], SIGKILL);
+			waitpid(pid[i], &status, 0);
+			bad++;
+		} else {
+			bad += status != 0;
+		}
+	}
+	if (lost < ranks) {
+		kill(pid[lost], SIGKILL);
+		waitpid(pid[lost], &status, 0);
+	}
+	assert_int_equal(bad, 0);
+}
+
+static void wait_arrived(uint32_t count)
+{
+	uint64_t end = now_ms() + PATIENCE_S * 1000;
+
+	while (atomic_load(arrived) < count && now_ms() < end)
+		nap();
+	assert_true(atomic_load(arrived) >= count);
+}
+
+/* Has the root, in a process of its own, so that the test has no thread when it forks. */
+static pid_t keeper;
+
+static void keep_root(int fd)
+{
+	struct axcc_unique_id id;
+	struct axcc_root *root;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (axcc_root_create("127.0.0.1", &root, &id) || write(fd, &id, sizeof(id)) != sizeof(id))
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static int end_keeper(void **state)
+{
+	if (keeper > 0) {
+		kill(keeper, SIGKILL);
+		waitpid(keeper, NULL, 0);
+	}
+	keeper = 0;
+	return 0;
+}
+
+static void run(uint32_t ranks, rank_fn fn)
+{
+	struct rank r = { 0 };
+	pid_t pid[MAX_PROCS];
+	int fd[2];
+
+	assert_int_equal(pipe(fd), 0);
+	keeper = fork();
+	assert_true(keeper >= 0);
+	if (!keeper)
+		keep_root(fd[1]);
+	close(fd[1]);
+	assert_int_equal(read(fd[0], &r.id, sizeof(r.id)), sizeof(r.id));
+	close(fd[0]);
+	start(&r, ranks, fn, pid);
+	finish(pid, ranks, ranks);
+}
+
+/* ---- operations ---- */
+
+static int one_case(struct rank *r, const struct coll_case *c)
+{
+	struct coll_arena a;
+	char why[256], what[256];
+	uint64_t seq;
+	int err, bad;
+
+	CHECK(!coll_arena_open(&a, r->dev, coll_arena_size(c, r->ranks)));
+	coll_fill(c, r->ranks, r->rank, &a);
+	err = coll_call(c, r->comm, &a, &seq);
+	if (!err)
+		err = axcc_wait(r->comm, seq, -1);
+	bad = err ? 0 : coll_check(c, r->ranks, r->rank, &a, why, sizeof(why));
+	if (err || bad) {
+		coll_print(c, r->ranks, what, sizeof(what));
+		fprintf(stderr, "# %s: %s\n", what, bad ? why : error_of(r->comm).text);
+	}
+	coll_arena_close(&a);
+	return err || bad;
+}
+
+static int random_cases(struct rank *r, uint32_t cases, uint64_t max_count)
+{
+	uint32_t seed = 17 + r->ranks, i;
+
+	if (join(r))
+		return 1;
+	for (i = 0; i < cases; i++) {
+		struct coll_case c = coll_case_random(&seed, r->ranks, max_count);
+
+		if (one_case(r, &c))
+			return 1;
+	}
+	return 0;
+}
+
+static int small_cases(struct rank *r)
+{
+	return random_cases(r, 120, 3000);
+}
+
+/* Beyond a piece of the network (512 KiB), and beyond all that are under way at once. */
+static int large_cases(struct rank *r)
+{
+	return random_cases(r, 10, 700000);
+}
+
+static void test_two(void **state)
+{
+	run(2, small_cases);
+}
+
+static void test_three(void **state)
+{
+	run(3, small_cases);
+}
+
+static void test_five(void **state)
+{
+	run(5, small_cases);
+}
+
+static void test_large(void **state)
+{
+	run(2, large_cases);
+}
+
+static int send_around(struct rank *r)
+{
+	uint32_t next = (r->rank + 1) % r->ranks, last = (r->rank + r->ranks - 1) % r->ranks;
+	struct coll_arena a;
+	uint64_t send, recv;
+	uint32_t i, round;
+
+	if (join(r))
+		return 1;
+	CHECK(!coll_arena_open(&a, r->dev, 1 << 20));
+	for (round = 0; round < 20; round++) {
+		uint32_t count = 1 + round * 3001;
+
+		for (i = 0; i < count; i++)
+			a.ptr[i] = (uint8_t)(i * 3 + r->rank + round);
+		axcc_group_start();
+		CHECK(!axcc_send(r->comm, (struct axcc_buf) { a.bo, 0 }, count, AXON_DTYPE_UINT8,
+				 next, &send));
+		CHECK(!axcc_recv(r->comm, (struct axcc_buf) { a.bo, 1 << 19 }, count,
+				 AXON_DTYPE_UINT8, last, &recv));
+		CHECK(axcc_wait(r->comm, recv, 0) == -EINVAL);
+		CHECK(!axcc_group_end());
+		CHECK(!axcc_wait(r->comm, recv, -1));
+		CHECK(!axcc_wait(r->comm, send, -1));
+		for (i = 0; i < count; i++)
+			CHECK(a.ptr[(1 << 19) + i] == (uint8_t)(i * 3 + last + round));
+	}
+	coll_arena_close(&a);
+	return 0;
+}
+
+static void test_send(void **state)
+{
+	run(4, send_around);
+}
+
+/* Several operations under way, and two communicators. */
+static int in_flight(struct rank *r)
+{
+	struct coll_case c[8];
+	struct coll_arena a[8];
+	struct axcc_comm *other = new_comm();
+	uint32_t backwards[MAX_PROCS], seed = 5, i;
+	uint64_t seq[8];
+	char why[256];
+
+	if (join(r))
+		return 1;
+	for (i = 0; i < r->ranks; i++)
+		backwards[i] = r->ranks - 1 - i;
+	CHECK(!axcc_comm_split(r->comm, backwards, r->ranks, other));
+	CHECK(axcc_comm_rank(other) == r->ranks - 1 - r->rank);
+	for (i = 0; i < 8; i++) {
+		c[i] = coll_case_random(&seed, r->ranks, 5000);
+		CHECK(!coll_arena_open(&a[i], r->dev, coll_arena_size(&c[i], r->ranks)));
+		coll_fill(&c[i], r->ranks, axcc_comm_rank(i % 2 ? other : r->comm), &a[i]);
+		CHECK(!coll_call(&c[i], i % 2 ? other : r->comm, &a[i], &seq[i]));
+	}
+	for (i = 8; i--;) {
+		struct axcc_comm *comm = i % 2 ? other : r->comm;
+
+		CHECK(!axcc_wait(comm, seq[i], -1));
+		if (coll_check(&c[i], r->ranks, axcc_comm_rank(comm), &a[i], why, sizeof(why)))
+			fprintf(stderr, "# %s\n", why);
+		CHECK(!coll_check(&c[i], r->ranks, axcc_comm_rank(comm), &a[i], why, sizeof(why)));
+		coll_arena_close(&a[i]);
+	}
+	axcc_comm_destroy(other);
+	return 0;
+}
+
+static void test_in_flight(void **state)
+{
+	run(3, in_flight);
+}
+
+/* ---- wrong calls ---- */
+
+static int wrong_count(struct rank *r)
+{
+	struct coll_arena a;
+	struct axcc_error e;
+	struct axcc_buf buf;
+	uint64_t seq;
+
+	if (join(r))
+		return 1;
+	CHECK(!coll_arena_open(&a, r->dev, 4096));
+	buf = (struct axcc_buf) { a.bo, 0 };
+	if (!axcc_all_reduce(r->comm, buf, buf, r->rank == 1 ? 8 : 9, AXON_DTYPE_FLOAT32, AXCC_SUM,
+			     &seq))
+		CHECK(axcc_wait(r->comm, seq, -1) == -EPROTO);
+	e = error_of(r->comm);
+	CHECK(e.kind == AXCC_ERROR_MISMATCH);
+	CHECK(e.rank == 1 || e.rank == 0 || e.rank == 2);
+	CHECK(strstr(e.text, "rank 1") && strstr(e.text, "count") && strstr(e.text, "8 x float32"));
+	coll_arena_close(&a);
+	return 0;
+}
+
+static void test_mismatch(void **state)
+{
+	run(3, wrong_count);
+}
+
+/* ---- ranks that are lost ---- */
+
+static const uint32_t victim = 1;
+
+static int reduce_until_error(struct rank *r, struct coll_arena *a)
+{
+	struct coll_case c = {
+		.coll = AXCC_ALL_REDUCE,
+		.dtype = AXON_DTYPE_INT32,
+		.count = 50000,
+		.seed = 3,
+	};
+	uint64_t seq;
+	bool counted = false;
+	int err;
+
+	CHECK(!coll_arena_open(a, r->dev, coll_arena_size(&c, r->ranks)));
+	coll_fill(&c, r->ranks, r->rank, a);
+	for (;;) {
+		err = coll_call(&c, r->comm, a, &seq);
+		if (!err)
+			err = axcc_wait(r->comm, seq, -1);
+		if (err)
+			return err;
+		if (!counted)
+			atomic_fetch_add(arrived, 1);
+		counted = true;
+	}
+}
+
+/* After an error that names the victim: shrink, and all is right again. */
+static int go_on(struct rank *r, struct coll_arena *a)
+{
+	struct coll_case c = { .coll = AXCC_ALL_REDUCE, .dtype = AXON_DTYPE_FLOAT32, .count = 999,
+			       .seed = 8 };
+	struct axcc_comm *less = new_comm();
+	struct axcc_rank_info info;
+	char why[256];
+	uint64_t seq;
+	int err;
+
+	CHECK(!axcc_comm_rank_info(r->comm, victim, &info));
+	CHECK(info.lost);
+	err = axcc_comm_shrink(r->comm, less);
+	if (err)
+		fprintf(stderr, "# rank %u: shrink: %s\n", r->rank, error_of(less).text);
+	CHECK(!err);
+	axcc_comm_destroy(r->comm);
+	r->comm = less;
+	CHECK(axcc_comm_ranks(less) == r->ranks - 1);
+	CHECK(axcc_comm_rank(less) == r->rank - (r->rank > victim));
+	coll_fill(&c, r->ranks - 1, axcc_comm_rank(less), a);
+	CHECK(!coll_call(&c, less, a, &seq));
+	CHECK(!axcc_wait(less, seq, -1));
+	CHECK(!coll_check(&c, r->ranks - 1, axcc_comm_rank(less), a, why, sizeof(why)));
+	coll_arena_close(a);
+	return 0;
+}
+
+static int survive(struct rank *r)
+{
+	struct coll_arena a;
+	struct axcc_error e;
+	int err;
+
+	if (join(r))
+		return 1;
+	err = reduce_until_error(r, &a);
+	CHECK(err < 0);
+	e = error_of(r->comm);
+	if (e.rank != victim)
+		fprintf(stderr, "# rank %u: %s\n", r->rank, e.text);
+	CHECK(e.rank == victim);
+	CHECK(e.error == err);
+	CHECK(e.kind == AXCC_ERROR_RANK_LOST || e.kind == AXCC_ERROR_NETWORK ||
+	      e.kind == AXCC_ERROR_TIMEOUT);
+	CHECK(e.host[0] && !strncmp(e.card, "soft", 4));
+	/* It stays failed. */
+	CHECK(axcc_barrier(r->comm, NULL) == err);
+	return go_on(r, &a);
+}
+
+static void lose(int signal)
+{
+	struct rank r = { 0 };
+	pid_t pid[MAX_PROCS];
+	char address[64];
+	static uint16_t port;
+
+	/* By address: rank 0 is the root. */
+	port = (uint16_t)(20000 + (getpid() * 7 + port) % 20000);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	assert_int_equal(axcc_unique_id_from_address(address, &r.id), 0);
+	start(&r, 4, survive, pid);
+	wait_arrived(4);
+	kill(pid[victim], signal);
+	finish(pid, 4, victim);
+}
+
+static void test_killed(void **state)
+{
+	lose(SIGKILL);
+}
+
+static void test_hung(void **state)
+{
+	lose(SIGSTOP);
+}
+
+/* One goes in peace: the others only notice when they need it. */
+static int leave(struct rank *r)
+{
+	uint64_t seq;
+
+	if (join(r))
+		return 1;
+	if (r->rank == victim) {
+		CHECK(!axcc_barrier(r->comm, &seq));
+		CHECK(!axcc_wait(r->comm, seq, -1));
+		return 0;
+	}
+	while (!error_of(r->comm).error) {
+		int err = axcc_barrier(r->comm, &seq);
+
+		if (!err)
+			err = axcc_wait(r->comm, seq, -1);
+		CHECK(!err || err == -ECANCELED);
+	}
+	CHECK(error_of(r->comm).kind == AXCC_ERROR_ABORTED);
+	CHECK(error_of(r->comm).rank == victim);
+	return 0;
+}
+
+static void test_leave(void **state)
+{
+	run(3, leave);
+}
+
+/* ---- meeting ---- */
+
+static int one_missing(struct rank *r)
+{
+	struct axcc_error e;
+	int err;
+
+	if (r->rank == victim)
+		return 0;
+	r->comm = new_comm();
+	err = axcc_comm_init(r->comm, &r->id, r->ranks, r->rank, r->dev, 0);
+	CHECK(err == -ETIME);
+	e = error_of(r->comm);
+	CHECK(e.error == -ETIME && e.kind == AXCC_ERROR_TIMEOUT && e.rank == victim);
+	CHECK(axcc_barrier(r->comm, NULL) == -EINVAL);
+	CHECK(axcc_comm_ranks(r->comm) == 0);
+	return 0;
+}
+
+static void test_missing(void **state)
+{
+	run(3, one_missing);
+}
+
+static int same_rank(struct rank *r)
+{
+	struct axcc_error e;
+
+	r->comm = new_comm();
+	CHECK(axcc_comm_init(r->comm, &r->id, 3, r->rank ? 1 : 0, r->dev, 0) == -EPROTO);
+	e = error_of(r->comm);
+	CHECK(e.kind == AXCC_ERROR_MISMATCH && e.rank == 1);
+	return 0;
+}
+
+static void test_same_rank(void **state)
+{
+	run(3, same_rank);
+}
+
+static int other_size(struct rank *r)
+{
+	r->comm = new_comm();
+	CHECK(axcc_comm_init(r->comm, &r->id, r->rank ? 3 : 4, r->rank, r->dev, 0) == -EPROTO);
+	CHECK(error_of(r->comm).kind == AXCC_ERROR_MISMATCH);
+	return 0;
+}
+
+static void test_other_size(void **state)
+{
+	run(3, other_size);
+}
+
+static int setup(void **state)
+{
+	arrived = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return arrived == MAP_FAILED;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_two, end_keeper),
+		cmocka_unit_test_teardown(test_three, end_keeper),
+		cmocka_unit_test_teardown(test_five, end_keeper),
+		cmocka_unit_test_teardown(test_large, end_keeper),
+		cmocka_unit_test_teardown(test_send, end_keeper),
+		cmocka_unit_test_teardown(test_in_flight, end_keeper),
+		cmocka_unit_test_teardown(test_mismatch, end_keeper),
+		cmocka_unit_test_teardown(test_killed, end_keeper),
+		cmocka_unit_test_teardown(test_hung, end_keeper),
+		cmocka_unit_test_teardown(test_leave, end_keeper),
+		cmocka_unit_test_teardown(test_missing, end_keeper),
+		cmocka_unit_test_teardown(test_same_rank, end_keeper),
+		cmocka_unit_test_teardown(test_other_size, end_keeper),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
