@@ -131,12 +131,15 @@ static void cards_in_order_and_only_ours(void **state)
 	put(*state, "/sys/class/accel/accelerando/device/uevent", "DRIVER=axon\n");
 	read_tree(*state, &r);
 	assert_int_equal(r.n_cards, 2);
-	assert_int_equal(r.cards[0].index, 2);
+	assert_int_equal(r.cards[0].index, 0);
+	assert_int_equal(r.cards[0].minor, 2);
 	assert_string_equal(r.cards[0].bdf, BDF0);
 	assert_string_equal(r.cards[0].node, "/dev/accel/accel2");
 	assert_string_equal(r.cards[0].cpu_affinity, "0-3");
 	assert_int_equal(r.cards[0].numa_node, 1);
-	assert_int_equal(r.cards[1].index, 10);
+	assert_int_equal(r.cards[1].index, 1);
+	assert_int_equal(r.cards[1].minor, 10);
+	assert_string_equal(r.cards[1].node, "/dev/accel/accel10");
 	collect_free(&r);
 }
 

@@ -49,7 +49,7 @@ void frame_free(struct frame *f)
 
 /* ---- the same thing in the earlier reading ---- */
 
-/* By address and name: another card may get the minor of one that went. */
+/* By address and name: another card may get the number of one that went. */
 static const struct collect_card *same_card(const struct collect_reading *r,
 					    const struct collect_card *c)
 {

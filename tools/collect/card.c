@@ -131,7 +131,7 @@ static struct axon_device *soft_open(struct collect_card *card, uint32_t index)
 {
 	struct axon_device *dev = NULL;
 
-	card->index = index;
+	card->minor = index;
 	card->numa_node = -1;
 	card->soft = true;
 	snprintf(card->node, sizeof(card->node), "soft:%u", index);

@@ -58,7 +58,16 @@ static int compare_cards(const void *a, const void *b)
 {
 	const struct collect_card *x = a, *y = b;
 
-	return (x->index > y->index) - (x->index < y->index);
+	return (x->minor > y->minor) - (x->minor < y->minor);
+}
+
+/* In the order of libaxon (path.c there), so that a number means the same card to everybody. */
+static void number_cards(struct collect_reading *r)
+{
+	if (r->n_cards)
+		qsort(r->cards, r->n_cards, sizeof(*r->cards), compare_cards);
+	for (uint32_t i = 0; i < r->n_cards; i++)
+		r->cards[i].index = i;
 }
 
 static int compare_processes(const void *a, const void *b)
@@ -90,8 +99,7 @@ int collect_read(const struct collect_source *src, struct collect_reading *r)
 		collect_free(r);
 		return ret;
 	}
-	if (r->n_cards)
-		qsort(r->cards, r->n_cards, sizeof(*r->cards), compare_cards);
+	number_cards(r);
 	if (r->n_processes)
 		qsort(r->processes, r->n_processes, sizeof(*r->processes), compare_processes);
 	return 0;

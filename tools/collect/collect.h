@@ -25,7 +25,9 @@
 
 /**
  * struct collect_card - one card
- * @index: accel minor; number of the soft card
+ * @index: the number that libaxon, the runtime and --card know it by: its rank among the cards that
+ *	are there now
+ * @minor: of its device node, which other drivers' cards share; of a soft card its number
  * @node: device node, or "soft:N"
  * @bdf: PCI address; empty on a soft card
  * @cpu_affinity: CPUs near it, as sysfs says it; empty if unknown
@@ -46,6 +48,7 @@
  */
 struct collect_card {
 	uint32_t index;
+	uint32_t minor;
 	char node[64];
 	char bdf[32];
 	char cpu_affinity[256];

@@ -43,7 +43,7 @@ static int read_text(char *buf, size_t size, const char *path)
 	return 0;
 }
 
-static int add_card(const struct collect_source *src, struct collect_reading *r, uint32_t index,
+static int add_card(const struct collect_source *src, struct collect_reading *r, uint32_t minor,
 		    const char *device, const char *bdf)
 {
 	struct collect_card *card;
@@ -52,9 +52,9 @@ static int add_card(const struct collect_source *src, struct collect_reading *r,
 	card = collect_grow((void **)&r->cards, &r->n_cards, sizeof(*card));
 	if (!card)
 		return -ENOMEM;
-	card->index = index;
+	card->minor = minor;
 	card->numa_node = -1;
-	snprintf(card->node, sizeof(card->node), "/dev/accel/accel%u", index);
+	snprintf(card->node, sizeof(card->node), "/dev/accel/accel%u", minor);
 	snprintf(card->bdf, sizeof(card->bdf), "%s", bdf);
 	collect_line(card->cpu_affinity, sizeof(card->cpu_affinity), "%s/local_cpulist", device);
 	if (!collect_line(text, sizeof(text), "%s/numa_node", device))
@@ -71,12 +71,12 @@ static int add_card(const struct collect_source *src, struct collect_reading *r,
 static int look_at(const struct collect_source *src, struct collect_reading *r, const char *name)
 {
 	char device[512], path[600], text[4096], driver[64], bdf[32];
-	unsigned int index;
+	unsigned int minor;
 	char rest;
 
-	if (sscanf(name, "accel%u%c", &index, &rest) != 1)
+	if (sscanf(name, "accel%u%c", &minor, &rest) != 1)
 		return 0;
-	snprintf(device, sizeof(device), "%s/sys/class/accel/accel%u/device", src->root, index);
+	snprintf(device, sizeof(device), "%s/sys/class/accel/accel%u/device", src->root, minor);
 	snprintf(path, sizeof(path), "%s/uevent", device);
 	if (read_text(text, sizeof(text), path))
 		return 0;	/* gone since the folder was read, or no PCI device */
@@ -85,7 +85,7 @@ static int look_at(const struct collect_source *src, struct collect_reading *r, 
 		return 0;
 	if (!uevent_value(bdf, sizeof(bdf), text, "PCI_SLOT_NAME"))
 		snprintf(bdf, sizeof(bdf), "unknown");
-	return add_card(src, r, index, device, bdf);
+	return add_card(src, r, minor, device, bdf);
 }
 
 /* Cards that nobody drives: the usual reason for an empty list. */

@@ -106,7 +106,7 @@ int axon_device_open_path(const char *path, axon_log_fn log, void *opaque,
 
 /**
  * axon_device_path_of() - device node of a card by its index
- * @index: 0 .. axon_device_count() - 1
+ * @index: 0 .. axon_device_count() - 1, in the order of the nodes' numbers
  * @buf: result, NUL terminated, for axon_device_open_path()
  * @size: bytes of @buf
  *
