@@ -15,16 +15,6 @@
 #define B	0x20000000ull
 #define SIZE	(2 * MIB)
 
-static struct axon_device *open_nth(uint32_t index)
-{
-	struct axon_device *dev;
-	char path[64];
-
-	assert_int_equal(axon_device_path_of(index, path, sizeof(path)), 0);
-	assert_int_equal(axon_device_open_path(path, test_log, NULL, &dev), 0);
-	return dev;
-}
-
 static void use_cards(const char *device)
 {
 	setenv("AXON_DEVICE", device, 1);
@@ -57,20 +47,6 @@ static const struct drm_axon_link *link_of(struct axon_device *dev, uint32_t pee
 			return &links[i];
 	fail_msg("no link to %u", peer);
 	return NULL;
-}
-
-static uint64_t hbm_used(struct axon_device *dev)
-{
-	struct drm_axon_mem_region regions[8];
-	uint32_t count = 8;
-	uint64_t sum = 0;
-	uint32_t i;
-
-	assert_int_equal(axon_device_regions(dev, regions, &count), 0);
-	for (i = 0; i < count; i++)
-		if (regions[i].region == DRM_AXON_REGION_HBM)
-			sum += regions[i].used;
-	return sum;
 }
 
 /* A buffer of @from as one of @to. */
@@ -562,7 +538,7 @@ static void test_not_linked(void **state)
 static void test_every_order(void **state)
 {
 	struct pair p = open_pair();
-	uint64_t before = hbm_used(p.dev[0]);
+	uint64_t before = memory_used(p.dev[0], DRM_AXON_REGION_HBM);
 	unsigned int order;
 
 	for (order = 0; order < 256; order++) {
@@ -582,7 +558,7 @@ static void test_every_order(void **state)
 		assert_int_equal(axon_bo_import(p.dev[1], fd, &link), 0);
 		assert_int_equal(axon_vm_map(p.c[1].vm, link, 0, A, SIZE, DRM_AXON_BIND_NOEXEC), 0);
 		for (step = 0; step < 4; step++) {
-			assert_int_equal(hbm_used(p.dev[0]), before + SIZE);
+			assert_int_equal(memory_used(p.dev[0], DRM_AXON_REGION_HBM), before + SIZE);
 			switch (order >> 2 * step & 3) {
 			case 0:
 				axon_bo_destroy(bo);
@@ -598,7 +574,7 @@ static void test_every_order(void **state)
 				assert_int_equal(axon_vm_unmap(p.c[1].vm, A, SIZE), 0);
 			}
 		}
-		assert_int_equal(hbm_used(p.dev[0]), before);
+		assert_int_equal(memory_used(p.dev[0], DRM_AXON_REGION_HBM), before);
 	}
 	close_pair(&p);
 }

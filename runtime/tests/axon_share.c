@@ -12,20 +12,6 @@
 #define B	0x20000000ull
 #define SIZE	(2 * MIB)
 
-static uint64_t used(struct axon_device *dev, uint32_t region)
-{
-	struct drm_axon_mem_region regions[8];
-	uint32_t count = 8;
-	uint64_t sum = 0;
-	uint32_t i;
-
-	assert_int_equal(axon_device_regions(dev, regions, &count), 0);
-	for (i = 0; i < count; i++)
-		if (regions[i].region == region)
-			sum += regions[i].used;
-	return sum;
-}
-
 static void test_errors(void **state)
 {
 	struct axon_device *dev = open_card();
@@ -71,7 +57,7 @@ static void test_same_buffer(void **state)
 
 	for (i = 0; i < 8; i++) {
 		uint32_t region = i & 1 ? DRM_AXON_REGION_HBM : DRM_AXON_REGION_HOST;
-		uint64_t before = used(dev, region);
+		uint64_t before = memory_used(dev, region);
 		struct axon_bo *again;
 		struct axon_bo *bo;
 		uint8_t *first;
@@ -107,7 +93,7 @@ static void test_same_buffer(void **state)
 		if (!(i & 4))
 			assert_int_equal(close(fd), 0);
 		/* Page tables may stay for the address space. */
-		assert_in_range(used(dev, region), before, before + SIZE / 2);
+		assert_in_range(memory_used(dev, region), before, before + SIZE / 2);
 	}
 	close_client(&c);
 	axon_device_close(dev);
@@ -117,7 +103,7 @@ static void test_same_buffer(void **state)
 static void test_descriptor_keeps(void **state)
 {
 	struct axon_device *dev = open_card();
-	uint64_t before = used(dev, DRM_AXON_REGION_HBM);
+	uint64_t before = memory_used(dev, DRM_AXON_REGION_HBM);
 	struct axon_bo *bo;
 	uint8_t *ptr;
 	int copy;
@@ -130,14 +116,14 @@ static void test_descriptor_keeps(void **state)
 	copy = dup(fd);
 	assert_true(copy >= 0);
 	assert_int_equal(close(fd), 0);
-	assert_int_equal(used(dev, DRM_AXON_REGION_HBM), before + SIZE);
+	assert_int_equal(memory_used(dev, DRM_AXON_REGION_HBM), before + SIZE);
 	assert_int_equal(axon_bo_import(dev, copy, &bo), 0);
 	assert_int_equal(axon_bo_map(bo, (void **)&ptr), 0);
 	assert_int_equal(ptr[SIZE - 1], 0x77);
 	axon_bo_destroy(bo);
-	assert_int_equal(used(dev, DRM_AXON_REGION_HBM), before + SIZE);
+	assert_int_equal(memory_used(dev, DRM_AXON_REGION_HBM), before + SIZE);
 	assert_int_equal(close(copy), 0);
-	assert_int_equal(used(dev, DRM_AXON_REGION_HBM), before);
+	assert_int_equal(memory_used(dev, DRM_AXON_REGION_HBM), before);
 	axon_device_close(dev);
 }
 
@@ -145,7 +131,7 @@ static void test_descriptor_keeps(void **state)
 static void test_many(void **state)
 {
 	struct axon_device *dev = open_card();
-	uint64_t before = used(dev, DRM_AXON_REGION_HBM);
+	uint64_t before = memory_used(dev, DRM_AXON_REGION_HBM);
 	struct axon_bo *import[100];
 	struct axon_bo *bo;
 	uint8_t *ptr;
@@ -166,9 +152,9 @@ static void test_many(void **state)
 	ptr[0] = 1;
 	for (i = 1; i < 100; i += 2)
 		assert_int_equal(close(fd[i]), 0);
-	assert_int_equal(used(dev, DRM_AXON_REGION_HBM), before + 4096);
+	assert_int_equal(memory_used(dev, DRM_AXON_REGION_HBM), before + 4096);
 	axon_bo_destroy(import[0]);
-	assert_int_equal(used(dev, DRM_AXON_REGION_HBM), before);
+	assert_int_equal(memory_used(dev, DRM_AXON_REGION_HBM), before);
 	axon_device_close(dev);
 }
 

@@ -36,14 +36,34 @@ static inline void test_log(void *opaque, enum axon_log_level level, const char 
 	printf("# %d %s\n", (int)level, line);
 }
 
-static inline struct axon_device *open_card(void)
+static inline struct axon_device *open_nth(uint32_t index)
 {
 	struct axon_device *dev;
 	char path[64];
 
-	assert_int_equal(axon_device_path_of(0, path, sizeof(path)), 0);
+	assert_int_equal(axon_device_path_of(index, path, sizeof(path)), 0);
 	assert_int_equal(axon_device_open_path(path, test_log, NULL, &dev), 0);
 	return dev;
+}
+
+static inline struct axon_device *open_card(void)
+{
+	return open_nth(0);
+}
+
+/* Bytes of a kind of memory that are taken, in all its regions. */
+static inline uint64_t memory_used(struct axon_device *dev, uint32_t region)
+{
+	struct drm_axon_mem_region regions[8];
+	uint32_t count = 8;
+	uint64_t sum = 0;
+	uint32_t i;
+
+	assert_int_equal(axon_device_regions(dev, regions, &count), 0);
+	for (i = 0; i < count; i++)
+		if (regions[i].region == region)
+			sum += regions[i].used;
+	return sum;
 }
 
 static inline struct client open_client(struct axon_device *dev, uint32_t core,

@@ -257,6 +257,17 @@ int bo_import(int fd, int dma_buf, uint32_t *handle)
 	return ret;
 }
 
+uint32_t bo_pass(int from, uint32_t bo, int to)
+{
+	uint32_t handle = 0;
+	int fd;
+
+	if (bo_export(from, bo, &fd) || bo_import(to, fd, &handle))
+		bail("a buffer cannot be passed on");
+	close(fd);
+	return handle;
+}
+
 uint64_t hbm_used(int fd)
 {
 	struct drm_axon_mem_region r[17];

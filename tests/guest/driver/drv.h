@@ -51,6 +51,7 @@ void *bo_map(int fd, uint32_t handle, uint64_t size);	/* NULL if it cannot be ma
 int bo_info(int fd, uint32_t handle, struct drm_axon_bo_info *info);
 int bo_export(int fd, uint32_t handle, int *dma_buf);
 int bo_import(int fd, int dma_buf, uint32_t *handle);
+uint32_t bo_pass(int from, uint32_t bo, int to);	/* the buffer as @to sees it; bails out */
 uint64_t hbm_used(int fd);
 int vm_create(int fd, uint32_t *vm);
 int vm_destroy(int fd, uint32_t vm);

@@ -46,17 +46,6 @@ static int go(int fd, uint32_t queue, struct drm_axon_job job)
 	return ret ? ret : w.ctx_state ? -ECANCELED : 0;
 }
 
-static uint32_t pass(int from, uint32_t bo, int to)
-{
-	uint32_t handle = 0;
-	int fd;
-
-	if (bo_export(from, bo, &fd) || bo_import(to, fd, &handle))
-		bail("a buffer cannot be passed on");
-	close(fd);
-	return handle;
-}
-
 /* A node is there once the driver is bound; what removed the card may still be at it. */
 static int open_soon(const char *card)
 {
@@ -139,7 +128,7 @@ static void test_exporter(void)
 	is(bo_import(other, fd, &again), -ENOLINK, "bound again: the old memory stays gone");
 	attach(&b, 1, 0);
 	bo_create(b.fd, BIG, DRM_AXON_REGION_HBM, VISIBLE, 0, &bo);
-	fresh = pass(b.fd, bo, a.fd);
+	fresh = bo_pass(b.fd, bo, a.fd);
 	is(vm_map(a.fd, a.vm, fresh, 0, VA, BIG, NOEXEC), 0, "memory of now is bound over it");
 	for (n = 0, ret = 0; n < 3 && !ret; n++)
 		ret = go(a.fd, a.queue, job_fill(VA, 0x12, BIG));
@@ -162,7 +151,7 @@ static void test_importer(void)
 	attach(&b, 1, 0);
 	before = hbm_used(b.fd);
 	bo_create(b.fd, BIG, DRM_AXON_REGION_HBM, 0, 0, &bo);
-	link = pass(b.fd, bo, a.fd);
+	link = bo_pass(b.fd, bo, a.fd);
 	vm_map(a.fd, a.vm, link, 0, VA, BIG, NOEXEC);
 	is(card_driver("unbind", name[0]), 0, "the importer is unbound");
 	is(go(b.fd, b.queue, job_fill(ENV_DATA, 1, 16)), 0, "the exporter goes on");
@@ -188,7 +177,7 @@ static void test_reset(void)
 	attach(&a, 0, 0);
 	attach(&b, 1, 0);
 	bo_create(b.fd, BIG, DRM_AXON_REGION_HBM, 0, 0, &bo);
-	link = pass(b.fd, bo, a.fd);
+	link = bo_pass(b.fd, bo, a.fd);
 	vm_map(a.fd, a.vm, link, 0, VA, BIG, NOEXEC);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", name[1]);
 	is(write_file(path, "1"), 0, "the exporter is reset");
@@ -336,7 +325,7 @@ static void side_open(struct side *s, unsigned int card)
 
 static void side_join(struct side *s, struct side *other)
 {
-	s->link = pass(other->work.fd, other->bo, s->work.fd);
+	s->link = bo_pass(other->work.fd, other->bo, s->work.fd);
 	if (vm_map(s->work.fd, s->work.vm, s->link, 0, VA, BIG, NOEXEC))
 		bail("no link");
 }

@@ -29,18 +29,6 @@
 static struct env a, b;
 static struct drm_axon_query_device da, db;
 
-/* A buffer of @from as @to sees it. */
-static uint32_t pass(int from, uint32_t bo, int to)
-{
-	uint32_t handle = 0;
-	int fd;
-
-	if (bo_export(from, bo, &fd) || bo_import(to, fd, &handle))
-		bail("a buffer cannot be passed on");
-	close(fd);
-	return handle;
-}
-
 static struct drm_axon_link link_of(int fd, uint32_t peer)
 {
 	struct drm_axon_link l[AXON_MAX_PEERS];
@@ -128,7 +116,7 @@ static void test_object(void)
 	bo_close(b.fd, bo);
 	vm_destroy(b.fd, vm);
 	bo_create(b.fd, 4096, DRM_AXON_REGION_HBM, 0, 0, &bo);
-	link = pass(b.fd, bo, a.fd);
+	link = bo_pass(b.fd, bo, a.fd);
 	vm_create(a.fd, &vm);
 	is(vm_map(a.fd, vm, link, 0, VA, 4096, NOEXEC), 0, "bound in another VM");
 	is(vm_destroy(a.fd, vm), 0, "which is destroyed with it");
@@ -189,7 +177,7 @@ static void copy_between(struct env *e, struct env *sibling, uint32_t sibling_id
 	bo_create(e->fd, BIG, DRM_AXON_REGION_HBM, VISIBLE, 0, &near_bo);
 	far = bo_map(sibling->fd, far_bo, BIG);
 	near = bo_map(e->fd, near_bo, BIG);
-	link = pass(sibling->fd, far_bo, e->fd);
+	link = bo_pass(sibling->fd, far_bo, e->fd);
 	if (!far || !near || !want || vm_map(e->fd, e->vm, link, 0, VA, BIG, NOEXEC) ||
 	    vm_map(e->fd, e->vm, near_bo, 0, 2 * VA, BIG, NOEXEC))
 		bail("no memory to copy");
@@ -235,7 +223,7 @@ static void test_scattered(void)
 	for (i = 0; i < N; i++) {
 		bo_create(b.fd, SIZE, DRM_AXON_REGION_HBM, VISIBLE, 0, &bo[i]);
 		p[i] = bo_map(b.fd, bo[i], SIZE);
-		link[i] = pass(b.fd, bo[i], a.fd);
+		link[i] = bo_pass(b.fd, bo[i], a.fd);
 		bad += !p[i] || vm_map(a.fd, a.vm, link[i], 0, VA + (N - 1 - i) * SIZE, SIZE,
 				       NOEXEC);
 	}
@@ -282,7 +270,7 @@ static void test_rights(void)
 
 	bo_create(b.fd, 8192, DRM_AXON_REGION_HBM, VISIBLE, 0, &bo);
 	p = bo_map(b.fd, bo, 8192);
-	link = pass(b.fd, bo, a.fd);
+	link = bo_pass(b.fd, bo, a.fd);
 	vm_map(a.fd, a.vm, link, 0, VA, 4096, NOEXEC | DRM_AXON_BIND_READONLY);
 	fails(a.vm, job_fill(VA, 1, 16), AXON_STATUS_FAULT_WRITE, VA, "read-only");
 	is(p[0], 0, "nothing was written");
@@ -321,7 +309,7 @@ static void test_isolation(void)
 	bo_create(b.fd, 65536, DRM_AXON_REGION_HBM, VISIBLE, 0, &bo);
 	p = bo_map(b.fd, bo, 65536);
 	memset(p, 0x5a, 65536);
-	link = pass(b.fd, bo, a.fd);
+	link = bo_pass(b.fd, bo, a.fd);
 	vm_map(a.fd, a.vm, link, 0, VA, 65536, NOEXEC);
 	pid = fork();
 	if (!pid) {
@@ -369,7 +357,7 @@ static void test_host(void)
 
 	bo_create(b.fd, size, DRM_AXON_REGION_HOST, VISIBLE, 0, &bo);
 	p = bo_map(b.fd, bo, size);
-	imported = pass(b.fd, bo, a.fd);
+	imported = bo_pass(b.fd, bo, a.fd);
 	bo_info(a.fd, imported, &info);
 	is(info.region, DRM_AXON_REGION_HOST, "host memory: region HOST");
 	is(info.flags, VISIBLE, "host memory: visible as before");
@@ -605,7 +593,7 @@ static void test_fdinfo(void)
 
 	is(fdinfo_kib(a.fd, "drm-total-link"), 0, "fdinfo: nothing imported");
 	bo_create(b.fd, BIG, DRM_AXON_REGION_HBM, 0, 0, &bo);
-	link = pass(b.fd, bo, a.fd);
+	link = bo_pass(b.fd, bo, a.fd);
 	is(fdinfo_kib(a.fd, "drm-total-link"), BIG >> 10, "fdinfo: total");
 	is(fdinfo_kib(a.fd, "drm-shared-link"), BIG >> 10, "fdinfo: all of it shared");
 	is(fdinfo_kib(a.fd, "drm-resident-link"), BIG >> 10, "fdinfo: resident");
