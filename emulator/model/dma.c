@@ -250,6 +250,19 @@ static void float_op(const struct axon_core *c, const struct axon_dma_job *j, ui
 	}
 }
 
+/*
+ * Neighbours of one type. Ends that overlap otherwise than element by element give nothing defined,
+ * but by the plain kernels they give it on every host.
+ */
+static void combine(const struct axon_core *c, const struct axon_dma_job *j, uint8_t *dst,
+		    const uint8_t *src, size_t n)
+{
+	uint64_t bytes = n * j->dst.esz, ahead = (uintptr_t)dst - (uintptr_t)src;
+	bool apart = !ahead || (ahead >= bytes && -ahead >= bytes);
+
+	(apart ? c->math : &axon_math_scalar)->combine[j->dst.dtype][j->op](dst, src, n);
+}
+
 static void move(const struct axon_core *c, const struct axon_dma_job *j, uint8_t *dst,
 		 const uint8_t *src, size_t n)
 {
@@ -257,6 +270,8 @@ static void move(const struct axon_core *c, const struct axon_dma_job *j, uint8_
 
 	if (j->mode == AXON_DMA_MOVE)
 		axon_raw_copy(j->dst.esz, dst, ds, src, ss, n);
+	else if (j->op && j->src.dtype == j->dst.dtype && ds == j->dst.esz && ss == ds)
+		combine(c, j, dst, src, n);
 	else if (j->mode == AXON_DMA_INT)
 		int_op(j->dst.dtype, j->op, dst, ds, src, ss, n);
 	else
@@ -324,6 +339,25 @@ static void count_links(struct axon_core *c, struct axon_dma_job *j, uint64_t n)
 			       n * j->dst.esz);
 }
 
+/* A fault in the middle of an element must not leave the half of it that could be written. */
+static enum axon_status all_writable(struct axon_core *c, uint64_t at, uint64_t len, uint64_t *addr)
+{
+	while (len) {
+		uint64_t n = len;
+		uint8_t *p;
+		enum axon_status st = axon_mmu_translate(c->card, c->launch.asid, at, &n,
+							 AXON_ACCESS_WRITE_FAR, &p);
+
+		if (st != AXON_STATUS_OK) {
+			*addr = at;
+			return st;
+		}
+		at += n;
+		len -= n;
+	}
+	return AXON_STATUS_OK;
+}
+
 /* One element, of which at least one end lies across a border. */
 static enum axon_status bounce(struct axon_core *c, struct axon_dma_job *j, uint64_t src,
 			       uint8_t *psrc, uint64_t dst, uint8_t *pdst, uint64_t *addr)
@@ -342,6 +376,9 @@ static enum axon_status bounce(struct axon_core *c, struct axon_dma_job *j, uint
 		move(c, j, pdst, psrc, 1);
 		return AXON_STATUS_OK;
 	}
+	st = all_writable(c, dst, j->dst.esz, addr);
+	if (st != AXON_STATUS_OK)
+		return st;
 	if (j->op) {
 		st = axon_mmu_copy(c->card, asid, dst, out, j->dst.esz, AXON_ACCESS_READ_FAR,
 				   addr);

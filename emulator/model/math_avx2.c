@@ -56,8 +56,12 @@ static inline VI v_andi(VI a, VI b) { return _mm256_and_si256(a, b); }
 static inline VI v_ori(VI a, VI b) { return _mm256_or_si256(a, b); }
 static inline VI v_sll(VI a, int n) { return _mm256_slli_epi32(a, n); }
 static inline VI v_sra(VI a, int n) { return _mm256_srai_epi32(a, n); }
+static inline VI v_srl(VI a, int n) { return _mm256_srli_epi32(a, n); }
 static inline VF v_cvt(VI a) { return _mm256_cvtepi32_ps(a); }
 static inline VI v_rint(VF a) { return _mm256_cvtps_epi32(a); }
+
+static inline VF v_load_f32(const uint8_t *p) { return _mm256_loadu_ps((const void *)p); }
+static inline void v_store_f32(uint8_t *p, VF x) { _mm256_storeu_ps((void *)p, x); }
 
 static inline VF v_load_bf16(const uint8_t *p)
 {

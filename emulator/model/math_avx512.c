@@ -56,8 +56,12 @@ static inline VI v_andi(VI a, VI b) { return _mm512_and_si512(a, b); }
 static inline VI v_ori(VI a, VI b) { return _mm512_or_si512(a, b); }
 static inline VI v_sll(VI a, unsigned int n) { return _mm512_slli_epi32(a, n); }
 static inline VI v_sra(VI a, unsigned int n) { return _mm512_srai_epi32(a, n); }
+static inline VI v_srl(VI a, unsigned int n) { return _mm512_srli_epi32(a, n); }
 static inline VF v_cvt(VI a) { return _mm512_cvtepi32_ps(a); }
 static inline VI v_rint(VF a) { return _mm512_cvtps_epi32(a); }
+
+static inline VF v_load_f32(const uint8_t *p) { return _mm512_loadu_ps((const void *)p); }
+static inline void v_store_f32(uint8_t *p, VF x) { _mm512_storeu_ps((void *)p, x); }
 
 static inline VF v_load_bf16(const uint8_t *p)
 {

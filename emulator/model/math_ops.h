@@ -28,6 +28,7 @@
 
 #define AXON_NUM_DTYPES		16
 #define AXON_NUM_ALUS		13	/* arithmetic group: AXON_ALU_ADD .. AXON_ALU_LT */
+#define AXON_NUM_DMA_OPS	4
 
 /**
  * struct axon_mm - a matrix product on fp32 rows
@@ -74,6 +75,7 @@ typedef void axon_load_fn(float *dst, const uint8_t *src, ptrdiff_t step, size_t
 typedef void axon_store_fn(uint8_t *dst, ptrdiff_t step, const float *src, size_t n);
 typedef void axon_bin_fn(float *dst, const float *a, const float *b, size_t n, unsigned int bcast);
 typedef void axon_act_fn(float *dst, const float *src, size_t n);
+typedef void axon_combine_fn(uint8_t *dst, const uint8_t *src, size_t n);
 
 /**
  * struct axon_math - one implementation of the arithmetic
@@ -84,6 +86,9 @@ typedef void axon_act_fn(float *dst, const float *src, size_t n);
  * @affine: dst[i] = fma(src[i], *scale, *bias); BCAST_A: one scale, BCAST_B: one bias
  * @act: dst[i] = f(src[i]); by &enum axon_act; dst may be src
  * @reduce: op ADD, MULTIPLY, MAX, MIN over n elements in the order of isa.rst
+ * @combine: dst[i] = dst[i] op src[i], n neighbours of one type at any address, as DMA does it; by
+ *	&enum axon_dtype and &enum axon_dma_op; NULL for COPY and for what no engine takes. dst may be
+ *	src, else they may not overlap
  * @mm: matrix product, vectorised over n
  * @mv: matrix product, vectorised over m
  */
@@ -96,6 +101,7 @@ struct axon_math {
 		       size_t n, unsigned int bcast);
 	axon_act_fn *act[AXON_NUM_ACTS];
 	float (*reduce)(unsigned int op, const float *src, size_t n);
+	axon_combine_fn *combine[AXON_NUM_DTYPES][AXON_NUM_DMA_OPS];
 	void (*mm)(const struct axon_mm *mm);
 	void (*mv)(const struct axon_mv *mv);
 };

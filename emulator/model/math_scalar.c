@@ -56,6 +56,17 @@ static inline VF v_sqrt(VF x)
 #endif
 }
 
+static inline VF v_load_f32(const uint8_t *p)
+{
+	VF x;
+
+	memcpy(&x, p, 4);
+	return x;
+}
+
+static inline void v_store_f32(uint8_t *p, VF x) { memcpy(p, &x, 4); }
+static inline VI v_srl(VI a, int n) { return (int32_t)((uint32_t)a >> n); }
+
 static inline VF v_load_bf16(const uint8_t *p)
 {
 	uint16_t h;

@@ -458,6 +458,132 @@ HALF_LOAD(load_f16, v_load_f16)
 HALF_STORE(store_bf16, v_store_bf16)
 HALF_STORE(store_f16, v_store_f16)
 
+/* ---- what DMA combines: one type, neighbours, any address; x is the target's element ---- */
+
+/* @step elements at once by vec_*(), the rest one by one. */
+#define COMBINE_LOOP(name, size, step)							\
+static void combine_##name(uint8_t *dst, const uint8_t *src, size_t n)			\
+{											\
+	size_t i = 0;									\
+											\
+	for (; i + (step) <= n; i += (step))						\
+		vec_##name(dst + (size) * i, src + (size) * i);				\
+	for (; i < n; i++)								\
+		one_##name(dst + (size) * i, src + (size) * i);				\
+}
+
+#define COMBINE_ONE(name, type, load, store, expr)					\
+static inline void one_##name(uint8_t *dst, const uint8_t *src)				\
+{											\
+	type a, b;									\
+	float x, y;									\
+											\
+	memcpy(&a, dst, sizeof(a));							\
+	memcpy(&b, src, sizeof(b));							\
+	x = load(a);									\
+	y = load(b);									\
+	a = store(expr);								\
+	memcpy(dst, &a, sizeof(a));							\
+}
+
+#define COMBINE_VEC(name, load, store, expr)						\
+static inline void vec_##name(uint8_t *dst, const uint8_t *src)				\
+{											\
+	VF x = load(dst), y = load(src);						\
+											\
+	store(dst, expr);								\
+}
+
+#define COMBINE_F32(name, vexpr, expr)							\
+COMBINE_ONE(name##_f32, uint32_t, axon_f32, axon_bits, expr)				\
+COMBINE_VEC(name##_f32, v_load_f32, v_store_f32, vexpr)					\
+COMBINE_LOOP(name##_f32, 4, W)
+
+#define COMBINE_F16(name, vexpr, expr)							\
+COMBINE_ONE(name##_f16, uint16_t, axon_f16_to_f32, axon_f32_to_f16, expr)		\
+COMBINE_VEC(name##_f16, v_load_f16, v_store_f16, vexpr)					\
+COMBINE_LOOP(name##_f16, 2, W)
+
+/* Rounds fp32 that is no NaN, or the canonical one, to bf16 in the upper half. */
+static inline VI v_round_bf16(VF x)
+{
+	VI u = v_as_i(x);
+
+	return v_addi(v_addi(u, v_set1i(0x7fff)), v_andi(v_srl(u, 16), v_set1i(1)));
+}
+
+/* A chosen bf16 needs no rounding. */
+static inline VI v_quiet(VF x)
+{
+	VI u = v_as_i(x);
+
+	return v_seli(v_eq(x, x), u, v_ori(u, v_set1i(0x00400000)));
+}
+
+/*
+ * Two elements in each lane of 32 bits: the one in the upper half is an fp32 when the lower one is
+ * cleared, the lower one when it is shifted there. (x86's order of bytes, as all of the model.)
+ */
+#define COMBINE_BF16(name, fn, vexpr, expr)						\
+COMBINE_ONE(name##_bf16, uint16_t, axon_bf16_to_f32, axon_f32_to_bf16, expr)		\
+static inline VI half_##name(VF x, VF y)						\
+{											\
+	return fn(vexpr);								\
+}											\
+											\
+static inline void vec_##name##_bf16(uint8_t *dst, const uint8_t *src)			\
+{											\
+	const VI upper = v_set1i((int32_t)0xffff0000);					\
+	VI a = v_as_i(v_load_f32(dst)), b = v_as_i(v_load_f32(src));			\
+	VI hi = half_##name(v_as_f(v_andi(a, upper)), v_as_f(v_andi(b, upper)));	\
+	VI lo = half_##name(v_as_f(v_sll(a, 16)), v_as_f(v_sll(b, 16)));		\
+											\
+	v_store_f32(dst, v_as_f(v_ori(v_andi(hi, upper), v_srl(lo, 16))));		\
+}											\
+											\
+COMBINE_LOOP(name##_bf16, 2, 2 * W)
+
+#define COMBINE_FLOATS(name, round, vexpr, expr)					\
+COMBINE_F32(name, vexpr, expr)								\
+COMBINE_F16(name, vexpr, expr)								\
+COMBINE_BF16(name, round, vexpr, expr)
+
+COMBINE_FLOATS(add, v_round_bf16, v_canon(v_add(x, y)), axon_canon(x + y))
+COMBINE_FLOATS(max, v_quiet, v_sel(v_gt(x, y), x, y), x > y ? x : y)
+COMBINE_FLOATS(min, v_quiet, v_sel(v_gt(y, x), x, y), x < y ? x : y)
+
+/* Integers: the compiler makes vectors of it. */
+#define COMBINE_INT(name, type, expr)							\
+static void combine_##name(uint8_t *dst, const uint8_t *src, size_t n)				\
+{											\
+	for (size_t i = 0; i < n; i++) {						\
+		type x, y;								\
+											\
+		memcpy(&x, dst + i * sizeof(x), sizeof(x));				\
+		memcpy(&y, src + i * sizeof(y), sizeof(y));				\
+		x = (type)(expr);							\
+		memcpy(dst + i * sizeof(x), &x, sizeof(x));				\
+	}										\
+}
+
+#define COMBINE_INTS(suffix, type)							\
+	COMBINE_INT(add_##suffix, type, (uint32_t)x + (uint32_t)y)		\
+	COMBINE_INT(max_##suffix, type, x > y ? x : y)				\
+	COMBINE_INT(min_##suffix, type, x < y ? x : y)
+
+COMBINE_INTS(i8, int8_t)
+COMBINE_INTS(u8, uint8_t)
+COMBINE_INTS(i16, int16_t)
+COMBINE_INTS(u16, uint16_t)
+COMBINE_INTS(i32, int32_t)
+COMBINE_INTS(u32, uint32_t)
+
+#define COMBINE_ROW(suffix) {								\
+	[AXON_DMA_ADD] = combine_add_##suffix,						\
+	[AXON_DMA_MAX] = combine_max_##suffix,						\
+	[AXON_DMA_MIN] = combine_min_##suffix,						\
+}
+
 /* ---- matrix product, vectors along n: MM_ROWS rows of MM_COLS vectors at a time ---- */
 
 static inline __attribute__((always_inline)) void
@@ -724,6 +850,18 @@ const struct axon_math MATH_NAME = {
 		[AXON_ACT_SIGN] = act_sign,
 	},
 	.reduce = reduce,
+	.combine = {
+		[AXON_DTYPE_INT8] = COMBINE_ROW(i8),
+		[AXON_DTYPE_UINT8] = COMBINE_ROW(u8),
+		[AXON_DTYPE_INT16] = COMBINE_ROW(i16),
+		[AXON_DTYPE_UINT16] = COMBINE_ROW(u16),
+		[AXON_DTYPE_INT32] = COMBINE_ROW(i32),
+		[AXON_DTYPE_UINT32] = COMBINE_ROW(u32),
+		[AXON_DTYPE_BFLOAT16] = COMBINE_ROW(bf16),
+		[AXON_DTYPE_FLOAT16] = COMBINE_ROW(f16),
+		[AXON_DTYPE_FLOAT32] = COMBINE_ROW(f32),
+		[AXON_DTYPE_FP32R] = COMBINE_ROW(f32),
+	},
 	.mm = mm,
 	.mv = mv,
 };

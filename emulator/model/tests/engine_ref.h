@@ -230,6 +230,42 @@ static inline float ref_op(unsigned int op, float a, float b)
 	}
 }
 
+static inline bool ref_is_int(unsigned int dtype)
+{
+	return dtype != AXON_DTYPE_FLOAT32 && dtype != AXON_DTYPE_BFLOAT16 &&
+		dtype != AXON_DTYPE_FLOAT16 && dtype != AXON_DTYPE_FP32R;
+}
+
+static inline int64_t ref_signed(unsigned int dtype, const uint8_t *p)
+{
+	uint32_t v = ref_int(dtype, p);
+
+	return dtype == AXON_DTYPE_UINT32 ? (int64_t)v : (int64_t)(int32_t)v;
+}
+
+/* What @d makes of one element. */
+static inline void ref_combine(const struct axon_dma_desc *d, const uint8_t *src, uint8_t *dst)
+{
+	uint32_t esz = axon_dtype_size(d->dst_dtype);
+
+	if (d->src_dtype == d->dst_dtype && d->op == AXON_DMA_COPY) {
+		memcpy(dst, src, esz);
+	} else if (d->src_dtype == d->dst_dtype && ref_is_int(d->src_dtype)) {
+		int64_t a = ref_signed(d->dst_dtype, dst), b = ref_signed(d->src_dtype, src);
+		int64_t r = d->op == AXON_DMA_ADD ? a + b :
+			d->op == AXON_DMA_MAX ? (a > b ? a : b) : (a < b ? a : b);
+
+		memcpy(dst, &r, esz);
+	} else {
+		float b = ref_decode(d->src_dtype, src), a = ref_decode(d->dst_dtype, dst);
+
+		if (d->op)
+			b = ref_op(d->op == AXON_DMA_ADD ? AXON_ALU_ADD : d->op == AXON_DMA_MAX ?
+				   AXON_ALU_MAX : AXON_ALU_MIN, a, b);
+		ref_encode(d->dst_dtype, dst, b);
+	}
+}
+
 /* The tree of 16 partials. */
 static inline float ref_reduce(unsigned int op, const float *v, uint32_t n)
 {

@@ -53,41 +53,6 @@ static void current(struct fx *f, const struct log *l, unsigned int space, uint6
 			memcpy(p, l->w[k].bytes, n);
 }
 
-static bool integer(unsigned int dtype)
-{
-	return dtype != AXON_DTYPE_FLOAT32 && dtype != AXON_DTYPE_BFLOAT16 &&
-		dtype != AXON_DTYPE_FLOAT16 && dtype != AXON_DTYPE_FP32R;
-}
-
-static int64_t as_int(unsigned int dtype, const uint8_t *p)
-{
-	uint32_t v = ref_int(dtype, p);
-
-	return dtype == AXON_DTYPE_UINT32 ? (int64_t)v : (int64_t)(int32_t)v;
-}
-
-static void combine(const struct axon_dma_desc *d, const uint8_t *src, uint8_t *dst)
-{
-	uint32_t esz = axon_dtype_size(d->dst_dtype);
-
-	if (d->src_dtype == d->dst_dtype && d->op == AXON_DMA_COPY) {
-		memcpy(dst, src, esz);
-	} else if (d->src_dtype == d->dst_dtype && integer(d->src_dtype)) {
-		int64_t a = as_int(d->dst_dtype, dst), b = as_int(d->src_dtype, src);
-		int64_t r = d->op == AXON_DMA_ADD ? a + b :
-			d->op == AXON_DMA_MAX ? (a > b ? a : b) : (a < b ? a : b);
-
-		memcpy(dst, &r, esz);
-	} else {
-		float b = ref_decode(d->src_dtype, src), a = ref_decode(d->dst_dtype, dst);
-
-		if (d->op)
-			b = ref_op(d->op == AXON_DMA_ADD ? AXON_ALU_ADD : d->op == AXON_DMA_MAX ?
-				   AXON_ALU_MAX : AXON_ALU_MIN, a, b);
-		ref_encode(d->dst_dtype, dst, b);
-	}
-}
-
 /* Element @i of the transfer, unless its row is skipped. */
 static void expect_one(struct fx *f, const struct axon_dma_desc *d, const uint32_t *index,
 		       const uint32_t *i, struct log *l)
@@ -113,7 +78,7 @@ static void expect_one(struct fx *f, const struct axon_dma_desc *d, const uint32
 	assert_true(l->n < l->size);
 	get(f, d->src_space, src, in, axon_dtype_size(d->src_dtype));
 	current(f, l, d->dst_space, w->addr, w->bytes, axon_dtype_size(d->dst_dtype));
-	combine(d, in, w->bytes);
+	ref_combine(d, in, w->bytes);
 	l->n++;
 }
 
