@@ -9,6 +9,7 @@
 #ifndef AXON_MODEL_CORE_H
 #define AXON_MODEL_CORE_H
 
+#include "axon_timing.h"
 #include "internal.h"
 #include "math_ops.h"
 
@@ -22,7 +23,7 @@
 #define AXON_SBUF_BYTES		((size_t)AXON_PARTITIONS * AXON_SBUF_PITCH)
 #define AXON_PSUM_BYTES		((size_t)AXON_PARTITIONS * AXON_PSUM_PITCH)
 
-#define AXON_DMAQ_DEPTH		64u	/* transfers of a queue; the next one stalls its engine */
+#define AXON_DMAQ_DEPTH		AXON_DMA_QUEUE_DEPTH
 #define AXON_NEVER		UINT64_MAX
 
 /* Bytes of code or memory asked of the MMU at once. */

@@ -18,7 +18,7 @@ uint64_t axon_cost_ctl(unsigned int opcode)
 	switch (opcode) {
 	case AXON_OP_NOP:
 	case AXON_OP_HALT:
-		return 8;
+		return AXON_CYCLES_NOP;
 	case AXON_OP_REG_ALU:
 	case AXON_OP_BRANCH:
 		return 16;
@@ -27,7 +27,7 @@ uint64_t axon_cost_ctl(unsigned int opcode)
 	case AXON_OP_REG_STORE:
 		return 100;
 	default:		/* DMA, DMA_RING: hand-over to the queue */
-		return 64;
+		return AXON_CYCLES_DMA;
 	}
 }
 
@@ -74,9 +74,11 @@ uint64_t axon_cost_engine(unsigned int engine, uint64_t elems, unsigned int pass
 uint64_t axon_cost_dma(uint64_t runs, uint64_t run_bytes)
 {
 	/* 23 bytes a nanosecond; a run moves at least 64 bytes. Saturates. */
-	uint64_t bytes = run_bytes < 64 ? 64 : run_bytes, total;
+	uint64_t bytes = run_bytes < AXON_DMA_MIN_RUN_BYTES ? AXON_DMA_MIN_RUN_BYTES : run_bytes;
+	uint64_t total;
 
 	if (__builtin_mul_overflow(runs, bytes, &total) || total > 1ull << 48)
 		total = 1ull << 48;
-	return 840 + (total * 14 + 229) / 230;
+	return AXON_CYCLES_DMA_SETUP + (total * AXON_DMA_CYCLES_MUL + AXON_DMA_CYCLES_DIV - 1) /
+		AXON_DMA_CYCLES_DIV;
 }

@@ -13,9 +13,7 @@
 #include "fabric.h"
 
 #define DEFAULT_LANES		8u
-#define DEFAULT_LATENCY_NS	1000u
-#define DEFAULT_BANDWIDTH	128000000000ull
-#define DEFAULT_CREDITS		(256ull << 10)
+#define DEFAULT_BANDWIDTH	(AXON_LINK_DEFAULT_MB_S * 1000000ull)
 #define MAX_LANES		1024u
 #define MIN_LATENCY_NS		100u
 #define MAX_LATENCY_NS		1000000u
@@ -103,9 +101,9 @@ static bool make_ways(struct axon_fabric *f, const struct axon_fabric_config *cf
 static bool complete_config(struct axon_fabric_config *c)
 {
 	c->lanes = c->lanes ? c->lanes : DEFAULT_LANES;
-	c->latency_ns = c->latency_ns ? c->latency_ns : DEFAULT_LATENCY_NS;
+	c->latency_ns = c->latency_ns ? c->latency_ns : AXON_LINK_DEFAULT_LATENCY_NS;
 	c->bandwidth = c->bandwidth ? c->bandwidth : DEFAULT_BANDWIDTH;
-	c->credits = c->credits ? c->credits : DEFAULT_CREDITS;
+	c->credits = c->credits ? c->credits : AXON_LINK_DEFAULT_CREDITS;
 	return c->places >= 1 && c->places <= AXON_MAX_PEERS && c->lanes <= MAX_LANES &&
 		c->latency_ns >= MIN_LATENCY_NS && c->latency_ns <= MAX_LATENCY_NS &&
 		c->bandwidth >= MIN_BANDWIDTH && c->bandwidth <= MAX_BANDWIDTH &&

@@ -15,10 +15,11 @@
 
 #include <pthread.h>
 
+#include "axon_timing.h"
 #include "internal.h"
 
 /* Cycles of a post between cores of one card, and from a core to itself. */
-#define AXON_LOCAL_LATENCY	64u
+#define AXON_LOCAL_LATENCY	AXON_CYCLES_LOCAL_POST
 
 /**
  * struct axon_way - from one place to another

@@ -99,7 +99,8 @@ static void fused_step(const struct fused *f, uint32_t i, uint32_t k, struct axc
 	struct axcc_place sum = sum_at(f, i, c, q);
 	uint32_t me = rank_of(g, i), last = f->coll == AXCC_REDUCE_SCATTER ||
 		(f->coll == AXCC_REDUCE && i == g->root) ? g->n - 1 : 2 * g->n - 2;
-	uint32_t peer = (i + (k < g->n ? k : k + 1 - g->n)) % g->n;
+	/* Results are handed out to all at once, each queue to another first. */
+	uint32_t peer = (i + (k < g->n ? k : 1 + (k - g->n + q) % (g->n - 1))) % g->n;
 	struct axcc_step *step = NULL;
 
 	if (!k) {
@@ -174,7 +175,7 @@ static void fused_reduce(struct axcc_build *b, const struct axcc_group *g)
  * @rows: TMP: row k - 1 of the owner i is for member i + k
  * @row_bytes: of one row
  * @in_sem: first of Q: a piece of a row has come
- * @sum_sem: first of Q: a piece has been added up
+ * @sum_sem: first of Q: a part of a piece has been added up
  * @out_sem: a piece of the result has come
  */
 struct staged {
@@ -188,9 +189,9 @@ struct staged {
 	uint32_t out_sem;
 };
 
-static uint32_t staged_pieces(const struct staged *s, uint64_t len)
+static struct axcc_cut staged_cut(const struct staged *s, uint64_t len)
 {
-	return axcc_staged_pieces(len * s->b->s->elem_size);
+	return axcc_staged_cut(s->g->n - 1, len * s->b->s->elem_size);
 }
 
 static struct axcc_place row_at(const struct staged *s, uint32_t owner, uint32_t k,
@@ -206,12 +207,12 @@ static void staged_push(const struct staged *s, uint32_t i, uint32_t *queue)
 		for (uint32_t k = 1; k < s->g->n; k++) {
 			uint32_t owner = (i + s->g->n - k) % s->g->n;
 			struct axcc_span all = block(s->b, s->g, s->coll, owner), p;
-			uint32_t m = staged_pieces(s, all.len);
+			struct axcc_cut cut = staged_cut(s, all.len);
 			struct axcc_step *step;
 
-			if (j >= m)
+			if (j >= cut.pieces)
 				continue;
-			p = axcc_part(s->b, all, j, m);
+			p = axcc_part(s->b, all, j, cut.pieces);
 			step = axcc_step_copy(s->b, rank_of(s->g, i), (*queue)++ % Q,
 					 row_at(s, owner, k, all, p),
 					 axcc_at(s->b, s->g->in[i], p.lo), p.len);
@@ -221,44 +222,58 @@ static void staged_push(const struct staged *s, uint32_t i, uint32_t *queue)
 	}
 }
 
+static struct axcc_span staged_part(const struct staged *s, struct axcc_span all,
+				    struct axcc_cut cut, uint32_t i)
+{
+	struct axcc_span piece = axcc_part(s->b, all, i / cut.parts, cut.pieces);
+
+	return axcc_part(s->b, piece, i % cut.parts, cut.parts);
+}
+
+/* A part has a queue of its own, which adds after it has copied. */
 static void staged_sum(const struct staged *s, uint32_t i)
 {
 	struct axcc_span all = block(s->b, s->g, s->coll, i);
-	uint32_t me = rank_of(s->g, i), m = staged_pieces(s, all.len);
+	struct axcc_cut cut = staged_cut(s, all.len);
+	uint32_t me = rank_of(s->g, i), parts = cut.pieces * cut.parts;
 
-	for (uint32_t j = 0; j < m && !s->g->same[i]; j++) {
-		struct axcc_span p = axcc_part(s->b, all, j, m);
+	for (uint32_t j = 0; j < parts && !s->g->same[i]; j++) {
+		struct axcc_span p = staged_part(s, all, cut, j);
 
 		axcc_step_copy(s->b, me, j, axcc_at(s->b, s->g->out[i], p.lo),
-			  axcc_at(s->b, s->g->in[i], p.lo), p.len);
+			       axcc_at(s->b, s->g->in[i], p.lo), p.len);
 	}
-	for (uint32_t j = 0; j < m; j++) {
-		struct axcc_span p = axcc_part(s->b, all, j, m);
+	for (uint32_t j = 0; j < parts; j++) {
+		struct axcc_span p = staged_part(s, all, cut, j);
+		struct axcc_place sum = axcc_at(s->b, s->g->out[i], p.lo);
+		struct axcc_step *step;
 
-		axcc_step_wait(s->b, me, s->in_sem + j, p.len ? s->g->n - 1 : 0);
-		axcc_step_post(s->b, axcc_step_reduce_rows(s->b, me, j,
-							   axcc_at(s->b, s->g->out[i], p.lo),
-						 row_at(s, i, 1, all, p), p.len, s->g->n - 1,
-						 s->row_bytes), me, me, s->sum_sem + j);
+		if (!p.len)
+			continue;
+		axcc_step_wait(s->b, me, s->in_sem + j / cut.parts, s->g->n - 1);
+		step = axcc_step_reduce_rows(s->b, me, j, sum, row_at(s, i, 1, all, p), p.len,
+					     s->g->n - 1, s->row_bytes);
+		axcc_step_post(s->b, step, me, me, s->sum_sem + j / cut.parts);
 	}
 }
 
 static void staged_hand_out(const struct staged *s, uint32_t i, uint32_t *queue)
 {
 	struct axcc_span all = block(s->b, s->g, s->coll, i);
-	uint32_t me = rank_of(s->g, i), m = staged_pieces(s, all.len);
+	struct axcc_cut cut = staged_cut(s, all.len);
+	uint32_t me = rank_of(s->g, i);
 
-	for (uint32_t j = 0; j < m; j++) {
-		struct axcc_span p = axcc_part(s->b, all, j, m);
+	for (uint32_t j = 0; j < cut.pieces; j++) {
+		struct axcc_span p = axcc_part(s->b, all, j, cut.pieces);
 
-		axcc_step_wait(s->b, me, s->sum_sem + j, p.len ? 1 : 0);
+		axcc_step_wait_posted(s->b, me, s->sum_sem + j);
 		for (uint32_t k = 1; k < s->g->n; k++) {
 			uint32_t to = (i + k) % s->g->n;
 			struct axcc_step *step;
 
 			step = axcc_step_copy(s->b, me, (*queue)++ % Q,
-					 axcc_at(s->b, s->g->out[to], p.lo),
-					 axcc_at(s->b, s->g->out[i], p.lo), p.len);
+					      axcc_at(s->b, s->g->out[to], p.lo),
+					      axcc_at(s->b, s->g->out[i], p.lo), p.len);
 			axcc_step_post(s->b, step, me, rank_of(s->g, to), s->out_sem);
 		}
 	}

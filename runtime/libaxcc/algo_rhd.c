@@ -26,7 +26,7 @@
 
 #define Q	AXCC_QUEUES
 #define MAX_ROUNDS	7u	/* log2(AXCC_MAX_RANKS) */
-#define SLICE_BYTES	(16u << 10)	/* cutting below this only costs */
+#define SLICE_BYTES	(8u << 10)	/* cutting below this only costs */
 #define MAX_SEMS	225u	/* so that hierarchies have some left */
 
 /**
@@ -81,9 +81,25 @@ static uint32_t log2_up(uint32_t n)
 	return p;
 }
 
-static uint32_t rank_of(const struct rhd *r, uint32_t v)
+/*
+ * The member that is v for a slice. Partners of a round are neighbours along one axis; what is whole
+ * blocks of a vector takes the axes in another order in each slice, so that all links are in use at
+ * once. Other operations have their blocks where they are: runs of them would break.
+ */
+static uint32_t member(const struct rhd *r, uint32_t v, uint32_t slice)
 {
-	return axcc_group_rank(r->g, r->g->orders.cube[v]);
+	uint32_t n = r->g->n, turn;
+
+	if (r->coll == AXCC_ALL_REDUCE && is_cube(n) && n > 1) {
+		turn = slice % log2_up(n);
+		v = (v << turn | v >> (log2_up(n) - turn)) & (n - 1);
+	}
+	return r->g->orders.cube[v];
+}
+
+static uint32_t rank_of(const struct rhd *r, uint32_t v, struct at at)
+{
+	return axcc_group_rank(r->g, member(r, v, at.slice));
 }
 
 /* Who gets v's sums in round k, or from whom v gets some; when gathering the other way round. */
@@ -123,7 +139,8 @@ static struct axcc_span span(const struct rhd *r, uint32_t v, struct at at)
 
 	if (r->coll == AXCC_ALL_REDUCE)
 		return axcc_part(r->b, axcc_part(r->b, s, i, m), v, g->n);
-	s = (struct axcc_span) { g->lo[g->orders.cube[v]], g->len[g->orders.cube[v]] };
+	v = member(r, v, at.slice);
+	s = (struct axcc_span) { g->lo[v], g->len[v] };
 	return axcc_part(r->b, s, i, m);
 }
 
@@ -192,20 +209,20 @@ static void run_add(struct run *run, struct axcc_place dst, struct axcc_place sr
 /* Where v adds up block @block. */
 static struct axcc_place sum_at(const struct rhd *r, uint32_t v, uint32_t block, struct at at)
 {
-	uint32_t i = r->g->orders.cube[v];
+	uint32_t i = member(r, v, at.slice);
 	uint64_t e = span(r, block, at).lo;
 
 	if (r->coll == AXCC_ALL_REDUCE || block == v)
 		return axcc_at(r->b, r->g->out[i], e);
 	if (r->g->spoil[i])
 		return axcc_at(r->b, r->g->in[i], e);
-	return axcc_place(rank_of(r, v), AXCC_BUF_TMP,
+	return axcc_place(rank_of(r, v, at), AXCC_BUF_TMP,
 			  r->sums + (at.slice * r->g->n + block) * r->lane);
 }
 
-static bool sums_in_input(const struct rhd *r, uint32_t v, uint32_t block)
+static bool sums_in_input(const struct rhd *r, uint32_t v, uint32_t block, struct at at)
 {
-	uint32_t i = r->g->orders.cube[v];
+	uint32_t i = member(r, v, at.slice);
 
 	return r->coll == AXCC_ALL_REDUCE || block == v ? r->g->same[i] : r->g->spoil[i];
 }
@@ -217,19 +234,19 @@ static struct axcc_place value_at(const struct rhd *r, uint32_t v, uint32_t bloc
 	for (uint32_t j = k + 1; j < r->rounds; j++)
 		if (adds_to(r->g->n, v, block, j))
 			return sum_at(r, v, block, at);
-	return axcc_at(r->b, r->g->in[r->g->orders.cube[v]], span(r, block, at).lo);
+	return axcc_at(r->b, r->g->in[member(r, v, at.slice)], span(r, block, at).lo);
 }
 
 /* Rounds bring 1, 2, 4, ... blocks. */
 static struct axcc_place come_at(const struct rhd *r, uint32_t v, uint32_t k, struct at at)
 {
-	return axcc_place(rank_of(r, v), AXCC_BUF_TMP, r->come +
+	return axcc_place(rank_of(r, v, at), AXCC_BUF_TMP, r->come +
 			  (at.slice * (r->g->n - 1) + (1u << k) - 1) * r->lane);
 }
 
 static void push_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 {
-	uint32_t n = r->g->n, to = partner(n, v, k, true), rank = rank_of(r, v);
+	uint32_t n = r->g->n, to = partner(n, v, k, true), rank = rank_of(r, v, at);
 	uint32_t sem = k * r->slices + at.slice;
 	struct run run = { .r = r, .rank = rank, .queue = at.slice };
 	struct axcc_place dst = come_at(r, to, k, at);
@@ -243,21 +260,21 @@ static void push_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 		run_add(&run, dst, value_at(r, v, block, k, at), len);
 		dst = axcc_at(r->b, dst, len);
 	}
-	axcc_step_post(r->b, run_end(&run), rank, rank_of(r, to), r->in_sem + sem);
+	axcc_step_post(r->b, run_end(&run), rank, rank_of(r, to, at), r->in_sem + sem);
 }
 
 /* The own contribution to what will be added to for the first time. */
 static void own_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 {
 	uint32_t n = r->g->n;
-	struct run run = { .r = r, .rank = rank_of(r, v), .queue = at.slice };
+	struct run run = { .r = r, .rank = rank_of(r, v, at), .queue = at.slice };
 
 	for (uint32_t i = 0; i < num_blocks(n, k); i++) {
 		uint32_t block = (first_block(n, v, k) + i) % n;
 		struct axcc_place sum = sum_at(r, v, block, at);
 		struct axcc_place value = value_at(r, v, block, k, at);
 
-		if (!sums_in_input(r, v, block) && !same_place(sum, value))
+		if (!sums_in_input(r, v, block, at) && !same_place(sum, value))
 			run_add(&run, sum, value, span(r, block, at).len);
 	}
 	run_end(&run);
@@ -265,7 +282,7 @@ static void own_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 
 static void add_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 {
-	uint32_t n = r->g->n, rank = rank_of(r, v), sem = k * r->slices + at.slice;
+	uint32_t n = r->g->n, rank = rank_of(r, v, at), sem = k * r->slices + at.slice;
 	struct run run = { .r = r, .rank = rank, .queue = at.slice, .reduce = true };
 	struct axcc_place src = come_at(r, v, k, at);
 
@@ -281,8 +298,8 @@ static void add_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 	if (!k)
 		axcc_step_post(r->b, run.last, rank, rank, r->done_sem);
 	if (r->coll == AXCC_REDUCE_SCATTER && at.wave + 1 < r->waves)
-		axcc_step_post(r->b, run.last, rank, rank_of(r, partner(n, v, k, false)),
-			  r->credit_sem + sem);
+		axcc_step_post(r->b, run.last, rank,
+			       rank_of(r, partner(n, v, k, false), at), r->credit_sem + sem);
 }
 
 #define FOR_SLICES(r, at, w, v)								\
@@ -307,7 +324,7 @@ static void reduce_wave(struct rhd *r, uint32_t wave)
 static struct axcc_place block_at(const struct rhd *r, uint32_t v, uint32_t block, uint32_t k,
 				  struct at at)
 {
-	uint32_t i = r->g->orders.cube[v];
+	uint32_t i = member(r, v, at.slice);
 
 	return axcc_at(r->b, r->coll == AXCC_ALL_GATHER && !k ? r->g->in[i] : r->g->out[i],
 		       span(r, block, at).lo);
@@ -315,7 +332,7 @@ static struct axcc_place block_at(const struct rhd *r, uint32_t v, uint32_t bloc
 
 static void push_blocks(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 {
-	uint32_t n = r->g->n, to = partner(n, v, k, false), rank = rank_of(r, v);
+	uint32_t n = r->g->n, to = partner(n, v, k, false), rank = rank_of(r, v, at);
 	struct run run = { .r = r, .rank = rank, .queue = at.slice };
 
 	if (k)
@@ -324,17 +341,17 @@ static void push_blocks(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 		uint32_t block = (first_block(n, v, k) + i) % n;
 		struct axcc_span s = span(r, block, at);
 
-		run_add(&run, axcc_at(r->b, r->g->out[r->g->orders.cube[to]], s.lo),
+		run_add(&run, axcc_at(r->b, r->g->out[member(r, to, at.slice)], s.lo),
 			block_at(r, v, block, k, at), s.len);
 	}
-	axcc_step_post(r->b, run_end(&run), rank, rank_of(r, to),
+	axcc_step_post(r->b, run_end(&run), rank, rank_of(r, to, at),
 		       r->out_sem + k * r->slices + at.slice);
 }
 
 static void own_block(struct rhd *r, uint32_t v, struct at at)
 {
 	struct axcc_span s = span(r, v, at);
-	uint32_t i = r->g->orders.cube[v], rank = rank_of(r, v);
+	uint32_t i = member(r, v, at.slice), rank = rank_of(r, v, at);
 
 	if (r->g->same[i])
 		return;
@@ -353,10 +370,10 @@ static void gather_wave(struct rhd *r, uint32_t wave)
 		}
 	}
 	FOR_SLICES(r, at, wave, v)
-		axcc_step_wait_posted(r->b, rank_of(r, v),
-				 r->out_sem + (r->rounds - 1) * r->slices + at.slice);
+		axcc_step_wait_posted(r->b, rank_of(r, v, at), r->out_sem +
+				       + (r->rounds - 1) * r->slices + at.slice);
 	for (uint32_t v = 0; v < r->g->n; v++)
-		axcc_step_flush(r->b, rank_of(r, v));
+		axcc_step_flush(r->b, axcc_group_rank(r->g, v));
 }
 
 /* ---- the operations ---- */
@@ -411,8 +428,8 @@ static void finish(struct rhd *r)
 {
 	for (uint32_t v = 0; v < r->g->n; v++) {
 		for (uint32_t sem = r->in_sem; sem <= r->done_sem; sem++)
-			axcc_step_wait_posted(r->b, rank_of(r, v), sem);
-		axcc_step_flush(r->b, rank_of(r, v));
+			axcc_step_wait_posted(r->b, axcc_group_rank(r->g, v), sem);
+		axcc_step_flush(r->b, axcc_group_rank(r->g, v));
 	}
 	free(r);
 }
@@ -672,17 +689,18 @@ static uint32_t tree_order(struct axcc_build *b, const struct axcc_group *g, uin
 }
 
 /* The sum of block @block when all rounds are over. */
-static uint32_t block_order(struct axcc_build *b, const struct axcc_group *g, uint32_t block,
+static uint32_t block_order(const struct rhd *r, uint32_t block, uint32_t slice,
 			    const uint32_t *leaf)
 {
-	uint32_t node[AXCC_MAX_RANKS], n = g->n;
+	uint32_t node[AXCC_MAX_RANKS], n = r->g->n;
 
 	for (uint32_t v = 0; v < n; v++)
-		node[v] = leaf[g->orders.cube[v]];
+		node[v] = leaf[member(r, v, slice)];
 	for (uint32_t k = log2_up(n); k-- > 0; )
 		for (uint32_t v = 0; v < n; v++)
 			if (adds_to(n, v, block, k))
-				node[v] = axcc_order_op(b, node[v], node[partner(n, v, k, false)]);
+				node[v] = axcc_order_op(r->b, node[v],
+							node[partner(n, v, k, false)]);
 	return node[block];
 }
 
@@ -691,7 +709,7 @@ static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axc
 {
 	struct axcc_span all = { g->first, g->count }, slice;
 	struct rhd r = { .b = b, .g = g, .coll = coll };
-	uint32_t v;
+	uint32_t v, at = 0;
 
 	*end = all.lo + all.len;
 	if (coll == AXCC_REDUCE)
@@ -700,7 +718,8 @@ static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axc
 	if (coll == AXCC_ALL_REDUCE) {
 		uint64_t m = (uint64_t)r.waves * r.slices;
 
-		slice = axcc_part(b, all, axcc_part_of(b, all, e, m), m);
+		at = (uint32_t)axcc_part_of(b, all, e, m);
+		slice = axcc_part(b, all, at, m);
 		v = (uint32_t)axcc_part_of(b, slice, e, g->n);
 		all = axcc_part(b, slice, v, g->n);
 	} else {
@@ -709,7 +728,7 @@ static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axc
 		all = (struct axcc_span) { g->lo[g->orders.cube[v]], g->len[g->orders.cube[v]] };
 	}
 	*end = all.lo + all.len;
-	return block_order(b, g, v, leaf);
+	return block_order(&r, v, at % r.slices, leaf);
 }
 
 const struct axcc_algorithm axcc_algo_rhd = {

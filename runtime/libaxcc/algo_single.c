@@ -16,7 +16,7 @@
  * @g: the group
  * @all: elements
  * @only: the one member that wants the result, or -1: all do
- * @pieces: the elements are cut into that many
+ * @cut: into pieces for pushing, and these into parts for adding up
  * @rows: TMP: one row a member
  * @row_bytes: of a row
  * @in_sem: first of Q: a piece of some row has come
@@ -28,7 +28,7 @@ struct single {
 	const struct axcc_group *g;
 	struct axcc_span all;
 	int64_t only;
-	uint32_t pieces;
+	struct axcc_cut cut;
 	uint64_t rows;
 	uint64_t row_bytes;
 	uint32_t in_sem;
@@ -57,8 +57,8 @@ static void push(const struct single *s, uint32_t i)
 {
 	uint32_t me = axcc_group_rank(s->g, i), queue = 0;
 
-	for (uint32_t j = 0; j < s->pieces; j++) {
-		struct axcc_span p = axcc_part(s->b, s->all, j, s->pieces);
+	for (uint32_t j = 0; j < s->cut.pieces; j++) {
+		struct axcc_span p = axcc_part(s->b, s->all, j, s->cut.pieces);
 
 		for (uint32_t k = 1; k < s->g->n; k++) {
 			uint32_t to = (i + k) % s->g->n;
@@ -75,11 +75,18 @@ static void push(const struct single *s, uint32_t i)
 	}
 }
 
+static struct axcc_span part(const struct single *s, uint32_t i)
+{
+	struct axcc_span piece = axcc_part(s->b, s->all, i / s->cut.parts, s->cut.pieces);
+
+	return axcc_part(s->b, piece, i % s->cut.parts, s->cut.parts);
+}
+
 /* The own contribution; if member 0 adds up in place, it is where it should be. */
 static void own(const struct single *s, uint32_t i)
 {
-	for (uint32_t j = 0; j < s->pieces && (i || !s->g->same[i]); j++) {
-		struct axcc_span p = axcc_part(s->b, s->all, j, s->pieces);
+	for (uint32_t j = 0; j < s->cut.pieces * s->cut.parts && (i || !s->g->same[i]); j++) {
+		struct axcc_span p = part(s, j);
 
 		axcc_step_copy(s->b, axcc_group_rank(s->g, i), j, row_at(s, i, i, p),
 			  axcc_at(s->b, s->g->in[i], p.lo), p.len);
@@ -90,13 +97,13 @@ static void sum(const struct single *s, uint32_t i)
 {
 	uint32_t me = axcc_group_rank(s->g, i);
 
-	for (uint32_t j = 0; j < s->pieces; j++) {
-		struct axcc_span p = axcc_part(s->b, s->all, j, s->pieces);
+	for (uint32_t j = 0; j < s->cut.pieces * s->cut.parts; j++) {
+		struct axcc_span p = part(s, j);
 		struct axcc_place out = axcc_at(s->b, s->g->out[i], p.lo);
 
 		if (!p.len)
 			continue;
-		axcc_step_wait(s->b, me, s->in_sem + j, s->g->n - 1);
+		axcc_step_wait(s->b, me, s->in_sem + j / s->cut.parts, s->g->n - 1);
 		axcc_step_wait_posted(s->b, me, s->gone_sem);
 		if (i && s->g->same[i])
 			axcc_step_copy(s->b, me, j, out, row_at(s, i, 0, p), p.len);
@@ -118,7 +125,7 @@ static void reduce_at(struct axcc_build *b, const struct axcc_group *g, int64_t 
 		axcc_refuse(b, "would stage more than %llu MiB", AXCC_STAGING_BYTES >> 20);
 		return;
 	}
-	s.pieces = axcc_staged_pieces(bytes);
+	s.cut = axcc_staged_cut(g->n - 1, bytes);
 	s.rows = axcc_tmp(b, g->n * s.row_bytes);
 	s.in_sem = axcc_sems(b, Q + 2);
 	s.gone_sem = s.in_sem + Q;

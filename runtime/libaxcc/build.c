@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "axon_timing.h"
 #include "build.h"
 #include "internal.h"
 
-#define STAGED_SQUARE	2300u	/* axcc_staged_pieces() */
 #define LINE	64u	/* bytes of a cache line, which no two transfers should share */
 
 struct axcc_span axcc_part(const struct axcc_build *b, struct axcc_span range, uint64_t i,
@@ -46,13 +46,29 @@ uint32_t axcc_pieces(const struct axcc_build *b, uint64_t len, uint32_t queues)
 	return (uint32_t)(most > least ? most : least + !least);
 }
 
-uint32_t axcc_staged_pieces(uint64_t bytes)
+/*
+ * How many transfers, at most @most, when @bytes are shared among them and each makes @each: where
+ * each * transfers * hand-over + bytes / (transfers * rate) is least.
+ */
+static uint32_t fewest(uint64_t bytes, uint32_t each, uint32_t most)
 {
+	uint64_t cycles = bytes * AXON_DMA_CYCLES_MUL / AXON_DMA_CYCLES_DIV;
 	uint32_t m = 1;
 
-	while (m < AXCC_QUEUES && (m + 1) * (m + 1) * STAGED_SQUARE <= bytes)
+	while (m < most && (m + 1ull) * (m + 1) * each * AXON_CYCLES_DMA <= cycles)
 		m++;
 	return m;
+}
+
+struct axcc_cut axcc_staged_cut(uint32_t rows, uint64_t bytes)
+{
+	struct axcc_cut cut = { .parts = 1 };
+	uint32_t sums = fewest(bytes * rows, 1, AXCC_QUEUES);
+
+	cut.pieces = fewest(bytes, rows, AXCC_QUEUES / rows);
+	if (sums > cut.pieces)
+		cut.parts = sums / cut.pieces;
+	return cut;
 }
 
 /* ---- resources ---- */

@@ -126,14 +126,24 @@ uint64_t axcc_part_of(const struct axcc_build *b, struct axcc_span range, uint64
 uint32_t axcc_pieces(const struct axcc_build *b, uint64_t len, uint32_t queues);
 
 /**
- * axcc_staged_pieces() - into how many pieces a block is cut that everybody pushes to and that is
- * then added up from rows
- *
- * With m pieces, m (n - 1) pushes take turns on AXCC_QUEUES queues, with some 2240 cycles of setup
- * and way each, and one queue adds up each piece's rows, at 16.4 bytes a cycle. That is least for m
- * = sqrt(block / 2300 bytes), whatever n is.
+ * struct axcc_cut - how a block is cut that others push to, in rows, and that is then added up
+ * @pieces: of a row, each pushed by one transfer
+ * @parts: of a piece, each added up by one transfer; @pieces * @parts is at most AXCC_QUEUES
  */
-uint32_t axcc_staged_pieces(uint64_t bytes);
+struct axcc_cut {
+	uint32_t pieces;
+	uint32_t parts;
+};
+
+/**
+ * axcc_staged_cut() - cut such that pushing takes least, and adding up takes least
+ * @rows: pushed to the block, one by each of the others, who push as many themselves
+ * @bytes: of the block
+ *
+ * A transfer more takes its sequencer's time, and makes all of them shorter. A queue gets no second
+ * push, since that would wait for the way of the first.
+ */
+struct axcc_cut axcc_staged_cut(uint32_t rows, uint64_t bytes);
 
 /* ---- resources ---- */
 

@@ -55,7 +55,7 @@ struct waiting {
  * @busy: the oldest is under way, and ends at the queue's next event
  */
 struct queue {
-	struct waiting t[AXCC_COST_DEPTH];
+	struct waiting t[AXON_DMA_QUEUE_DEPTH];
 	uint32_t head;
 	uint32_t count;
 	bool busy;
@@ -209,7 +209,7 @@ static void ended(struct sim *m, uint64_t time, const struct axcc_path *path)
 
 static uint64_t latency(const struct axcc_way *way)
 {
-	return way->hops ? ((uint64_t)way->latency_ns * 7 + 4) / 5 : AXCC_COST_LOCAL;
+	return way->hops ? axcc_ns_cycles(way->latency_ns) : AXON_CYCLES_LOCAL_POST;
 }
 
 static void post(struct sim *m, uint32_t from, const struct axcc_post *post, uint64_t time,
@@ -231,11 +231,11 @@ static uint64_t queue_cost(const struct sim *m, const struct axcc_step *st)
 {
 	uint64_t row = st->count * m->s->elem_size;
 
-	if (row < AXCC_COST_RUN_BYTES)
-		row = AXCC_COST_RUN_BYTES;
+	if (row < AXON_DMA_MIN_RUN_BYTES)
+		row = AXON_DMA_MIN_RUN_BYTES;
 	row *= st->rows;
-	return AXCC_COST_SETUP + (row * AXCC_COST_BYTES_MUL + AXCC_COST_BYTES_DIV - 1) /
-		AXCC_COST_BYTES_DIV;
+	return AXON_CYCLES_DMA_SETUP + (row * AXON_DMA_CYCLES_MUL + AXON_DMA_CYCLES_DIV - 1) /
+		AXON_DMA_CYCLES_DIV;
 }
 
 /*
@@ -253,7 +253,7 @@ static uint64_t take_link(struct sim *m, struct rank *rank, const struct axcc_wa
 	}
 	if (from < start)
 		from = start;
-	cycles = (bytes * 1400 + way->mb_s - 1) / way->mb_s;
+	cycles = (bytes * (AXON_REF_CLOCK_HZ / 1000000) + way->mb_s - 1) / way->mb_s;
 	rank->free[dir][way->link] = from + cycles;
 	rank->used[dir][way->link] += cycles;
 	return from + cycles;
@@ -271,17 +271,17 @@ static void start_transfer(struct sim *m, uint32_t r, uint32_t q, uint64_t now)
 	uint64_t free = 0, far = 0;
 
 	if (in->hops) {
-		free = take_link(m, rank, in, 0, now + AXCC_COST_SETUP, bytes * st->rows);
+		free = take_link(m, rank, in, 0, now + AXON_CYCLES_DMA_SETUP, bytes * st->rows);
 		far += 2 * latency(in);
 	}
 	if (out->hops) {
-		uint64_t f = take_link(m, rank, out, 1, now + AXCC_COST_SETUP, bytes * st->rows);
+		uint64_t f = take_link(m, rank, out, 1, now + AXON_CYCLES_DMA_SETUP, bytes * st->rows);
 
 		free = f > free ? f : free;
 		far += latency(out);
 	}
-	w->path.setup += AXCC_COST_SETUP;
-	w->path.data += cost - AXCC_COST_SETUP;
+	w->path.setup += AXON_CYCLES_DMA_SETUP;
+	w->path.data += cost - AXON_CYCLES_DMA_SETUP;
 	if (free > end) {
 		w->path.link += free - end;
 		end = free;
@@ -317,7 +317,7 @@ static void end_transfer(struct sim *m, const struct event *e)
 		to != m->topo->seat[e->rank].card;
 
 	queue->busy = false;
-	queue->head = (queue->head + 1) % AXCC_COST_DEPTH;
+	queue->head = (queue->head + 1) % AXON_DMA_QUEUE_DEPTH;
 	queue->count--;
 	post(m, e->rank, &st->post, e->time, e->path, there);
 	post(m, e->rank, &st->done, e->time, e->path, true);
@@ -354,7 +354,7 @@ static bool waits_over(struct sim *m, uint32_t r, const struct axcc_step *st)
 		}
 		rank->waited++;
 		if (rank->waited <= own) {
-			pass(rank, AXCC_COST_NOP);
+			pass(rank, AXON_CYCLES_NOP);
 			/* Others may be earlier now. */
 			go_on(m, r, rank->clock, &rank->path);
 			return false;
@@ -369,13 +369,13 @@ static bool hand_over(struct sim *m, uint32_t r, const struct axcc_step *st)
 	struct queue *queue = &rank->queue[st->queue];
 	struct waiting *w;
 
-	if (queue->count == AXCC_COST_DEPTH) {
+	if (queue->count == AXON_DMA_QUEUE_DEPTH) {
 		rank->state = STATE_FULL;
 		rank->on = st->queue;
 		return false;
 	}
-	pass(rank, AXCC_COST_DMA);
-	w = &queue->t[(queue->head + queue->count++) % AXCC_COST_DEPTH];
+	pass(rank, AXON_CYCLES_DMA);
+	w = &queue->t[(queue->head + queue->count++) % AXON_DMA_QUEUE_DEPTH];
 	*w = (struct waiting) { .step = rank->pc, .issued = rank->clock, .path = rank->path };
 	if (queue->count == 1)
 		schedule_queue(m, r, st->queue, 0, &rank->path);
@@ -388,7 +388,7 @@ static void run_sequencer(struct sim *m, uint32_t r)
 	const struct axcc_step *st = &m->s->rank[r].steps[rank->pc];
 
 	if (rank->pc == m->s->rank[r].num_steps) {
-		pass(rank, AXCC_COST_HALT);
+		pass(rank, AXON_CYCLES_NOP);
 		rank->state = STATE_ENDED;
 		ended(m, rank->clock, &rank->path);
 		return;
@@ -397,9 +397,9 @@ static void run_sequencer(struct sim *m, uint32_t r)
 		return;
 	if (st->kind == AXCC_STEP_NONE) {
 		if (st->post.inc)
-			pass(rank, AXCC_COST_POST);
+			pass(rank, AXON_CYCLES_POST);
 		else if (!st->num_waits)
-			pass(rank, AXCC_COST_NOP);
+			pass(rank, AXON_CYCLES_NOP);
 		post(m, r, &st->post, rank->clock, rank->path, false);
 		post(m, r, &st->done, rank->clock, rank->path, true);
 	} else if (!hand_over(m, r, st)) {

@@ -2,30 +2,17 @@
 /*
  * cost.h - what a schedule costs on the card, by the card's own rules.
  *
- * The constants and rules are those of Documentation/isa.rst, "Cycles" and "Semaphores between
- * cores". They are written down here once more because no part includes another's code; a test
- * compares the result with the emulated card. Nothing here may look at the host's clock.
+ * The rules are those of Documentation/isa.rst, "Cycles" and "Semaphores between cores", the numbers
+ * those of axon_timing.h, by which the card counts too, and of the topology's ways, which are asked
+ * of the cards. Nothing here may look at the host's clock.
  */
 #ifndef AXON_LIBAXCC_COST_H
 #define AXON_LIBAXCC_COST_H
 
+#include "axon_isa.h"
+#include "axon_timing.h"
 #include "schedule.h"
 #include "topology.h"
-
-/*
- * Cycles of the reference clock (AXON_REF_CLOCK_HZ). Source: isa.rst, "Cycles", if not said
- * otherwise.
- */
-#define AXCC_COST_NOP		8u	/* a wait on an instruction of its own */
-#define AXCC_COST_HALT		8u
-#define AXCC_COST_POST		16u
-#define AXCC_COST_DMA		64u	/* the sequencer's part of a transfer */
-#define AXCC_COST_SETUP		840u	/* of a transfer: descriptor generation */
-#define AXCC_COST_BYTES_MUL	14u	/* of a queue, cycles = bytes * 14 / 230: 23 bytes a ns */
-#define AXCC_COST_BYTES_DIV	230u
-#define AXCC_COST_RUN_BYTES	64u	/* a row takes at least as long as that many bytes */
-#define AXCC_COST_LOCAL		64u	/* a post between cores of one card */
-#define AXCC_COST_DEPTH		64u	/* transfers a queue holds, isa.rst, "DMA" */
 
 /**
  * struct axcc_path - where the time of the longest chain of events went, in cycles
@@ -82,7 +69,13 @@ int axcc_schedule_predict(const struct axcc_schedule *s, const struct axcc_topol
 /** axcc_cycles_ns() - in nanoseconds */
 static inline double axcc_cycles_ns(uint64_t cycles)
 {
-	return (double)cycles * 5 / 7;
+	return (double)cycles * 1e9 / (double)AXON_REF_CLOCK_HZ;
+}
+
+/** axcc_ns_cycles() - the other way round, rounded up */
+static inline uint64_t axcc_ns_cycles(uint64_t ns)
+{
+	return (ns * (AXON_REF_CLOCK_HZ / 1000000) + 999) / 1000;
 }
 
 #endif /* AXON_LIBAXCC_COST_H */

@@ -8,13 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "axon_timing.h"
 #include "internal.h"
 #include "topology.h"
-
-/* The defaults of the emulated card (isa.rst, "Cycles"): Trainium2's link, one direction. */
-#define LINK_MB_S	128000u
-#define LINK_NS		1000u
-#define LINK_CREDITS	(256u << 10)	/* bytes under way at most, hardware.rst, "Links" */
 
 int axcc_topology_create(uint32_t ranks, uint32_t cards, struct axcc_topology **topology)
 {
@@ -105,9 +101,9 @@ static void set_cost(struct axcc_way *w)
 {
 	uint64_t allowed;
 
-	w->latency_ns = LINK_NS * w->hops;
-	allowed = LINK_CREDITS * 1000ull / (2 * w->latency_ns);
-	w->mb_s = allowed < LINK_MB_S ? (uint32_t)allowed : LINK_MB_S;
+	w->latency_ns = AXON_LINK_DEFAULT_LATENCY_NS * w->hops;
+	allowed = AXON_LINK_DEFAULT_CREDITS * 1000ull / (2 * w->latency_ns);
+	w->mb_s = allowed < AXON_LINK_DEFAULT_MB_S ? (uint32_t)allowed : AXON_LINK_DEFAULT_MB_S;
 }
 
 static void join(struct axcc_topology *t, uint32_t a, uint32_t b)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_cost.c - predicted times: cycles worked out by hand, bounds that physics sets, closed forms,
- * and that more is never faster.
+ * test_cost.c - predicted times: cycles worked out by hand, bounds that physics sets, and that more
+ * is never faster. Closed forms: test_forms.c.
  */
 #include "sample.h"
 
@@ -129,52 +129,6 @@ static void within(double got, double want, double percent, const char *what)
 {
 	if (fabs(got - want) > want * percent / 100)
 		fail_msg("%s: %.1f, expected %.1f", what, got, want);
-}
-
-/*
- * 16 cards of a 4 x 4 torus, all-reduce in place of S = 16 C bytes, against the forms of the
- * literature (Documentation/collectives.rst, "Cost"): times in ns, rates in bytes a ns.
- */
-static void test_closed_forms(void **state)
-{
-	static const uint64_t sizes[] = { 64 << 10, 8 << 20, 256 << 20 };
-	const double setup = 600, hop = 1000, link = 128, dma = 16 * 23;
-	struct axcc_topology *topo = make("torus:4x4", 0, 1);
-
-	assert_int_equal(topo->rings, 2);
-	for (uint32_t i = 0; i < 3; i++) {
-		struct axcc_request req = request(AXCC_ALL_REDUCE, 16, sizes[i], true);
-		double c = (double)sizes[i] / 16, ns;
-
-		req.dtype = AXON_DTYPE_FLOAT32;
-		req.count /= 4;
-		/* 2 (N - 1) steps; two rings in both directions have more than the queues give. */
-		ns = axcc_cycles_ns(predict(&req, topo, "ring").cycles);
-		within(ns, 30 * (setup + hop + c / dma), 10, "ring");
-		/* 2 log2 N rounds, one link at a time; those that add set up another transfer. */
-		ns = axcc_cycles_ns(predict(&req, topo, "rhd").cycles);
-		within(ns, 8 * (setup + hop) + 4 * setup + 30 * c / link, 15, "rhd");
-	}
-	axcc_topology_free(topo);
-	topo = make("mesh", 16, 1);
-	for (uint32_t i = 0; i < 3; i++) {
-		struct axcc_request req = request(AXCC_ALL_REDUCE, 16, sizes[i], true);
-		double c = (double)sizes[i] / 16, ns, staged, fused;
-		struct axcc_prediction p;
-
-		req.dtype = AXON_DTYPE_FLOAT32;
-		req.count /= 4;
-		/*
-		 * Two pushes and an addition, all 15 pushes handed over and 15 rows added by one
-		 * queue; or N - 1 fetches and pushes of each queue's share.
-		 */
-		staged = 3 * setup + 2 * hop + 2 * 15 * 46 + 17 * c / 23;
-		fused = 15 * (2 * setup + 3 * hop) + 30 * c / dma;
-		p = predict(&req, topo, staged < fused ? "mesh.staged" : "mesh.fused");
-		ns = axcc_cycles_ns(p.cycles);
-		within(ns, staged < fused ? staged : fused, 10, "mesh");
-	}
-	axcc_topology_free(topo);
 }
 
 /* Nobody is faster than links and queues allow, and for much data they are what counts. */
@@ -340,7 +294,6 @@ int main(void)
 		cmocka_unit_test(test_barrier),
 		cmocka_unit_test(test_link_shared),
 		cmocka_unit_test(test_pull),
-		cmocka_unit_test(test_closed_forms),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_monotonic),
 		cmocka_unit_test(test_samples),
