@@ -503,7 +503,8 @@ AXON_ASSERT_SIZE(struct axon_program, 128);
 AXON_ASSERT_OFFSET(struct axon_program, gang, 104);
 AXON_ASSERT_OFFSET(struct axon_program, keep, 120);
 
-/* The first minor version of the instruction set whose programs may have @keep. */
+/* The first minor versions of the instruction set whose programs may have @gang and @keep. */
+#define AXON_ISA_GANG_MINOR	1
 #define AXON_ISA_KEEP_MINOR	2
 
 #define AXON_GANG_SIZE		64u

@@ -194,6 +194,16 @@ bool axon_card_run(struct axon_card *card);
 bool axon_card_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns);
 
 /**
+ * axon_card_waits_for() - which card should run so that this one's launches can go on
+ *
+ * For callers that have fewer threads than cards. A card thread's call.
+ *
+ * Return: the place of a card that a gang waits for; the card's own place if a gang waits for launches
+ * that no card has come to yet, or for another core of this card; AXON_NO_PEER if no gang waits.
+ */
+uint32_t axon_card_waits_for(struct axon_card *card);
+
+/**
  * axon_card_reset() - power-on reset, as by FLR: queues, address spaces, mappings and firmware are
  * gone; HBM keeps its content. Every dma_map() has been unmapped on return. Waits for the slices of
  * other cards of the fabric, as axon_card_destroy() does; so may axon_card_run() when it takes up a

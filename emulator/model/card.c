@@ -401,6 +401,7 @@ static bool run_ctrl(struct axon_card *card, uint64_t now)
 static void links_changed(struct axon_card *card)
 {
 	axon_mmu_drop_links(card);
+	axon_queues_links_changed(card);
 	axon_card_host_int(card, AXON_INT_LINK);
 }
 
@@ -432,7 +433,7 @@ static bool requested(struct axon_card *card)
 {
 	if (atomic_load(&card->reset_request) || atomic_load(&card->boot_request) ||
 	    atomic_load(&card->mbox_rung) || atomic_load(&card->ctrl_kick) ||
-	    atomic_load(&axon_card_place(card)->changed))
+	    atomic_load(&card->gang_kick) || atomic_load(&axon_card_place(card)->changed))
 		return true;
 	for (uint32_t i = 0; i < AXON_MAX_QUEUES / 64; i++)
 		if (atomic_load(&card->rung[i]))
@@ -457,6 +458,11 @@ bool axon_card_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns)
 	/* After everything is announced: who comes later sees it and wakes us. */
 	atomic_thread_fence(memory_order_seq_cst);
 	return !requested(card) && *deadline_ns > card->ops.now_ns(card->opaque);
+}
+
+uint32_t axon_card_waits_for(struct axon_card *card)
+{
+	return axon_queues_wait_for(card);
 }
 
 int axon_card_set(struct axon_card *card, enum axon_card_knob knob, int64_t value)

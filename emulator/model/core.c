@@ -8,13 +8,16 @@
  * what it would hold at the clock of whoever looks at it, and a blocked engine is looked at again
  * exactly when its semaphore changes. Where axon_core_run() stops and goes on is no step: it
  * changes nothing.
+ *
+ * A launch of a gang takes a step only when nothing that others do can reach it before (gang.h); a
+ * post of theirs acts at its time, before every step at that time.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "core.h"
-#include "fabric.h"
+#include "gang.h"
 
 #define HUGE		(2ul << 20)
 #define DMA_BUDGET	(128u << 10)	/* bytes between two looks at the host's clock */
@@ -119,9 +122,9 @@ void axon_core_forget(struct axon_card *card, uint32_t asid)
 
 /* ---- start and end ---- */
 
-static enum axon_status check_program(const struct axon_program *p)
+enum axon_status axon_core_check(const struct axon_program *p)
 {
-	uint64_t any = p->rank | p->ranks | p->reserved0;
+	uint64_t any = p->reserved0;
 
 	if (p->magic != AXON_PROGRAM_MAGIC || p->version >> 16 != AXON_ISA_VERSION_MAJOR ||
 	    (p->version & 0xffff) > AXON_ISA_VERSION_MINOR)
@@ -135,9 +138,14 @@ static enum axon_status check_program(const struct axon_program *p)
 		    s->addr > UINT64_MAX - (uint64_t)s->count * sizeof(struct axon_inst))
 			return AXON_STATUS_BAD_PROGRAM;
 	}
-	if (any || (p->keep && (p->version & 0xffff) < AXON_ISA_KEEP_MINOR))
+	if (any || (p->keep && (p->version & 0xffff) < AXON_ISA_KEEP_MINOR) ||
+	    (p->gang && (p->version & 0xffff) < AXON_ISA_GANG_MINOR) ||
+	    (!p->gang && (p->rank || p->ranks)))
 		return AXON_STATUS_BAD_PROGRAM;
-	return p->gang ? AXON_STATUS_BAD_GANG : AXON_STATUS_OK;
+	if (p->gang && (p->gang % AXON_GANG_SIZE || p->ranks - 1u >= AXON_MAX_RANKS ||
+			p->rank >= p->ranks))
+		return AXON_STATUS_BAD_GANG;
+	return AXON_STATUS_OK;
 }
 
 static void clear_memory(struct axon_core *c)
@@ -164,6 +172,8 @@ static void start_engine(struct axon_core *c, unsigned int e, bool kept)
 	s->reg[AXON_SREG_ARGS] = c->launch.args;
 	s->reg[AXON_SREG_CORE] = c->index;
 	s->reg[AXON_SREG_KEPT] = kept;
+	s->reg[AXON_SREG_RANK] = c->launch.program.rank;
+	s->reg[AXON_SREG_RANKS] = c->launch.program.ranks;
 	s->state = stream->count ? AXON_SEQ_READY : AXON_SEQ_OFF;
 	c->due[e] = stream->count ? 0 : AXON_NEVER;
 }
@@ -172,7 +182,7 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 				 const struct axon_launch *launch)
 {
 	struct axon_core *c = card->core[index];
-	enum axon_status st = check_program(&launch->program);
+	enum axon_status st = axon_core_check(&launch->program);
 	bool same = c->owned && c->owner == launch->asid;
 	bool kept = same && launch->program.keep && c->launch.program.keep == launch->program.keep;
 
@@ -191,10 +201,11 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 
 		d->clock = 0;
 		d->head = d->count = 0;
-		d->active = d->posting = false;
+		d->active = d->leaving = d->posting = false;
 	}
 	c->dma_mask = 0;
 	c->now = 0;
+	c->limit = 0;
 	if (card->fabric->places > 1)
 		memset(&c->lines, 0, sizeof(c->lines));
 	c->profiled = 0;
@@ -217,6 +228,7 @@ static void stat_add(_Atomic uint64_t *stat, uint64_t n)
 static void end_launch(struct axon_core *c)
 {
 	c->busy = false;
+	c->launch.gang = NULL;
 	stat_add(&c->stats.cycles, c->now);
 	stat_add(&c->stats.launches, 1);
 	atomic_store_explicit(&c->stats.queue, AXON_NO_QUEUE, memory_order_relaxed);
@@ -362,6 +374,32 @@ static bool post(struct axon_core *c, unsigned int sem, unsigned int op, uint32_
 	return woke;
 }
 
+/* ---- posts to other cores ---- */
+
+bool axon_core_has_rank(const struct axon_core *c, uint64_t rank)
+{
+	return c->launch.gang && rank < c->launch.program.ranks;
+}
+
+bool axon_core_send(struct axon_core *c, uint32_t rank, unsigned int sem, unsigned int op,
+		    uint32_t val, uint64_t when)
+{
+	struct axon_gang_post p = {
+		.when = when,
+		.val = val,
+		.sem = (uint8_t)sem,
+		.op = (uint8_t)op,
+	};
+	struct axon_gang *gang = c->launch.gang;
+	uint32_t place = axon_gang_place(gang, rank);
+
+	/* What the others may do depends on it: look before the next step. */
+	c->limit = 0;
+	if (place != c->card->cfg.place)
+		axon_fabric_count_post(c->card, place);
+	return axon_gang_send(gang, c->launch.program.rank, rank, &p);
+}
+
 /* ---- DMA queues ---- */
 
 void axon_core_queue_dma(struct axon_core *c, struct axon_seq *s, const struct axon_dma_desc *desc,
@@ -422,12 +460,43 @@ static enum axon_status next_descriptor(struct axon_core *c, struct axon_dmaq *d
 	return axon_dma_prepare(c, &t->desc, &d->job);
 }
 
+/*
+ * The data of a descriptor that posts have been moved: the post leaves so that it arrives when they
+ * do, or goes on from there if it is for another card than they were.
+ */
+static void begin_leaving(struct axon_core *c, struct axon_dmaq *d, const struct axon_dma_desc *desc)
+{
+	struct axon_gang *gang = c->launch.gang;
+	uint32_t place = axon_gang_place(gang, desc->post_rank);
+	bool there = c->card->fabric->places > 1 && d->job.use.wrote >> place & 1;
+
+	d->leaving = true;
+	d->end = d->clock;
+	if (there)
+		d->clock -= axon_gang_latency(gang, c->launch.program.rank, desc->post_rank);
+}
+
+static enum axon_status leave(struct axon_core *c, struct axon_dmaq *d,
+			      const struct axon_transfer *t)
+{
+	const struct axon_dma_desc *desc = &t->desc;
+	uint32_t way = axon_gang_latency(c->launch.gang, c->launch.program.rank, desc->post_rank);
+
+	if (!axon_core_send(c, desc->post_rank, desc->post_sem, desc->post_op, desc->post_val,
+			    d->clock + way))
+		return AXON_STATUS_BAD_DMA;
+	d->leaving = false;
+	d->clock = d->end;
+	d->posting = !t->left;
+	return AXON_STATUS_OK;
+}
+
 static enum axon_status dma_step(struct axon_core *c, unsigned int q, uint64_t *addr)
 {
 	struct axon_dmaq *d = &c->dmaq[q];
 	struct axon_transfer *t = &d->entry[d->head];
 	enum axon_status st = AXON_STATUS_OK;
-	uint64_t start = d->clock;
+	uint64_t start = d->clock, end;
 	bool done;
 
 	c->load++;
@@ -437,6 +506,8 @@ static enum axon_status dma_step(struct axon_core *c, unsigned int q, uint64_t *
 		pop_transfer(c, q);
 		return AXON_STATUS_OK;
 	}
+	if (d->leaving)
+		return leave(c, d, t);
 	if (!d->active)
 		st = next_descriptor(c, d, t, addr);
 	if (st == AXON_STATUS_OK)
@@ -451,10 +522,14 @@ static enum axon_status dma_step(struct axon_core *c, unsigned int q, uint64_t *
 	d->clock += d->job.cycles;
 	if (c->card->fabric->places > 1)
 		d->clock = axon_link_end(c->card, &d->job.use, &c->lines, d->clock);
-	d->posting = !t->left;
-	if (c->now < d->clock)
-		c->now = d->clock;
-	return c->launch.profile ? profile(c, 0x80 | q, t->opcode, t->pc, start, d->clock, addr) :
+	end = d->clock;
+	if (c->now < end)
+		c->now = end;
+	if (t->desc.post_op)
+		begin_leaving(c, d, &t->desc);
+	else
+		d->posting = !t->left;
+	return c->launch.profile ? profile(c, 0x80 | q, t->opcode, t->pc, start, end, addr) :
 		AXON_STATUS_OK;
 }
 
@@ -607,8 +682,8 @@ static enum axon_status engine_step(struct axon_core *c, unsigned int e, uint64_
 
 /* ---- the order of things ---- */
 
-/* The actor that is next: engine, 0x80 | DMA queue, or -1 if nothing can move. */
-static int pick(const struct axon_core *c)
+/* The actor that is next: engine, 0x80 | DMA queue, or -1 if nothing can move. @clock: its. */
+static int pick(const struct axon_core *c, uint64_t *clock)
 {
 	uint64_t best = AXON_NEVER;
 	int who = -1;
@@ -626,7 +701,54 @@ static int pick(const struct axon_core *c)
 			who = 0x80 | q;
 		}
 	}
+	*clock = best;
 	return who;
+}
+
+static bool waits(const struct axon_core *c)
+{
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
+		if (c->seq[e].state == AXON_SEQ_WAIT_SEM)
+			return true;
+	return false;
+}
+
+static enum axon_core_turn lost(struct axon_core *c)
+{
+	fault_at(c, AXON_STATUS_PEER_LOST, AXON_FAULT_NO_ENGINE, 0, 0, 0);
+	c->fault.peer = (uint16_t)axon_gang_lost(c->launch.gang);
+	return AXON_CORE_ENDED;
+}
+
+/* The next step would be at @clock. Return: MORE: take it, or, if @again is set, choose anew. */
+static enum axon_core_turn ask_gang(struct axon_core *c, uint64_t clock, bool *again)
+{
+	struct axon_gang_post p;
+
+	*again = false;
+	switch (axon_gang_look(c->launch.gang, c->launch.program.rank, clock, &c->limit, &p)) {
+	case AXON_GANG_GO:
+		return AXON_CORE_MORE;
+	case AXON_GANG_POST:
+		c->limit = 0;
+		c->load++;
+		post(c, p.sem, p.op, p.val, p.when);
+		*again = true;
+		return AXON_CORE_MORE;
+	case AXON_GANG_WAIT:
+		return AXON_CORE_WAITS;
+	case AXON_GANG_DEADLOCK:
+		deadlock(c);
+		return AXON_CORE_ENDED;
+	default:
+		return lost(c);
+	}
+}
+
+static bool must_ask(const struct axon_core *c, uint64_t clock)
+{
+	return clock >= c->limit ||
+		axon_gang_wanted(c->launch.gang, c->launch.program.rank, clock);
 }
 
 static void step_fault(struct axon_core *c, int who, enum axon_status st, uint64_t addr)
@@ -641,17 +763,39 @@ static void step_fault(struct axon_core *c, int who, enum axon_status st, uint64
 	}
 }
 
-/* Return: true if the launch has ended. */
-static bool run_steps(struct axon_core *c, uint64_t deadline_ns)
+static bool time_is_up(struct axon_core *c, uint64_t deadline_ns)
 {
+	if (c->load < LOOK_LOAD)
+		return false;
+	c->load = 0;
+	return c->card->ops.now_ns(c->card->opaque) >= deadline_ns;
+}
+
+static enum axon_core_turn run_steps(struct axon_core *c, uint64_t deadline_ns)
+{
+	const struct axon_gang *gang = c->launch.gang;
+
 	for (;;) {
-		int who = pick(c);
-		uint64_t addr = 0;
+		uint64_t addr = 0, clock;
+		int who = pick(c, &clock);
 		enum axon_status st;
 
-		if (who < 0) {
+		/* All have halted, or, alone, wait for semaphores that nobody posts to. */
+		if (who < 0 && (!gang || !waits(c))) {
 			deadlock(c);
-			return true;
+			return AXON_CORE_ENDED;
+		}
+		if (gang && must_ask(c, clock)) {
+			bool again;
+			enum axon_core_turn turn = ask_gang(c, clock, &again);
+
+			if (turn != AXON_CORE_MORE)
+				return turn;
+			if (again) {
+				if (time_is_up(c, deadline_ns))
+					return AXON_CORE_MORE;
+				continue;
+			}
 		}
 		if (who & 0x80)
 			st = dma_step(c, (unsigned int)who & 0x7f, &addr);
@@ -659,30 +803,30 @@ static bool run_steps(struct axon_core *c, uint64_t deadline_ns)
 			st = engine_step(c, (unsigned int)who, &addr);
 		if (st != AXON_STATUS_OK) {
 			step_fault(c, who, st, addr);
-			return true;
+			return AXON_CORE_ENDED;
 		}
-		if (c->load >= LOOK_LOAD) {
-			c->load = 0;
-			if (c->card->ops.now_ns(c->card->opaque) >= deadline_ns)
-				return false;
-		}
+		if (time_is_up(c, deadline_ns))
+			return AXON_CORE_MORE;
 	}
 }
 
-bool axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
-		   struct axon_launch_result *result)
+enum axon_core_turn axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
+				  struct axon_launch_result *result)
 {
 	struct axon_core *c = card->core[index];
 	uint32_t rounding = axon_math_enter();
-	bool ended;
+	enum axon_core_turn turn;
 
 	drop_windows(c);
-	ended = run_steps(c, deadline_ns);
+	if (c->launch.gang && axon_gang_lost(c->launch.gang))
+		turn = lost(c);
+	else
+		turn = run_steps(c, deadline_ns);
 	axon_math_leave(rounding);
 	stat_add(&c->stats.flops, c->flops - c->result_flops);
 	c->result_flops = c->flops;
-	if (!ended)
-		return false;
+	if (turn != AXON_CORE_ENDED)
+		return turn;
 	/* A context that faulted does not launch again: whoever comes next starts clean. */
 	if (c->fault.status)
 		c->owned = false;
@@ -690,5 +834,5 @@ bool axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
 	result->cycles = c->now;
 	result->profiled = c->profiled;
 	end_launch(c);
-	return true;
+	return AXON_CORE_ENDED;
 }

@@ -178,18 +178,22 @@ struct axon_dma_job {
 /**
  * struct axon_dmaq - a DMA queue
  * @clock: time of its next step; of an empty one the end of the last transfer
+ * @end: @leaving: when the descriptor's transfer ends
  * @head: oldest entry
  * @count: entries
  * @active: @job is the oldest entry's (current) descriptor and unfinished
+ * @leaving: its data have been moved, its post to another core leaves at @clock
  * @posting: the oldest entry has ended, its post is due at @clock
  * @job: work in progress; it may last over several axon_core_run()
  * @entry: ring of entries
  */
 struct axon_dmaq {
 	uint64_t clock;
+	uint64_t end;
 	uint32_t head;
 	uint32_t count;
 	bool active;
+	bool leaving;
 	bool posting;
 	struct axon_dma_job job;
 	struct axon_transfer entry[AXON_DMAQ_DEPTH];
@@ -222,6 +226,7 @@ struct axon_dirty {
  * @due: clock of every engine that is READY, else AXON_NEVER: what the choice needs in one place
  * @sem: semaphores
  * @now: latest clock that anything reached
+ * @limit: with a gang: steps from this clock on need axon_gang_look()
  * @lines: when the card's links are free again, as far as this launch uses them
  * @profiled: profile records made
  * @flops: of this launch
@@ -253,6 +258,7 @@ struct axon_core {
 	uint64_t due[AXON_NUM_STREAMS];
 	uint32_t sem[AXON_NUM_SEMAPHORES];
 	uint64_t now;
+	uint64_t limit;
 	struct axon_link_lines lines;
 	uint32_t profiled;
 	uint64_t flops;
@@ -314,6 +320,15 @@ void axon_core_set_math(struct axon_card *card, uint32_t index, const struct axo
 /* Queues a transfer of @s's instruction; there is room. @desc: DMA; NULL: DMA_RING from @ring. */
 void axon_core_queue_dma(struct axon_core *c, struct axon_seq *s, const struct axon_dma_desc *desc,
 			 uint64_t ring, uint32_t count);
+
+/* Is @rank a member of the launch's gang? */
+bool axon_core_has_rank(const struct axon_core *c, uint64_t rank);
+/*
+ * Sends a post to member @rank, which is one, to arrive at @when. Return: false: there are too many
+ * on their way to it.
+ */
+bool axon_core_send(struct axon_core *c, uint32_t rank, unsigned int sem, unsigned int op,
+		    uint32_t val, uint64_t when);
 
 /* engine_decode.c */
 extern const uint8_t axon_engine_esz[16];

@@ -364,8 +364,7 @@ static enum axon_p_result core_command(struct axon_card *card, uint32_t cmd)
 	case AXON_P_CORE_KILL:
 		return axon_queue_kill(card, ctrl->core_id, ctrl->core_match);
 	case AXON_P_CORE_KILL_WAITER:
-		/* Gangs are refused (core.c), so no launch ever waits for one. */
-		return ctrl->core_match < AXON_MAX_QUEUES ? AXON_P_NOT_FOUND : AXON_P_BAD_ID;
+		return axon_queue_kill_waiter(card, ctrl->core_id, ctrl->core_match);
 	}
 	return AXON_P_BAD_PARAM;
 }

@@ -17,8 +17,7 @@
 
 static bool header_ok(const struct axon_dma_desc *d)
 {
-	if (d->reserved0 || d->reserved1 || d->post_rank || d->post_sem || d->post_op ||
-	    d->post_val || d->op > AXON_DMA_MIN ||
+	if (d->reserved0 || d->reserved1 || d->op > AXON_DMA_MIN ||
 	    d->flags & ~(ROWS | AXON_DMA_F_OOB_SKIP) || (d->flags & ROWS) == ROWS)
 		return false;
 	if (!(d->flags & ROWS) && (d->flags || d->index_addr || d->index_bound))
@@ -34,6 +33,15 @@ static bool header_ok(const struct axon_dma_desc *d)
 		if (d->count[a] - 1 >= MAX_COUNT)
 			return false;
 	return true;
+}
+
+/* Is the descriptor's post to another core one? */
+static bool post_ok(const struct axon_core *c, const struct axon_dma_desc *d)
+{
+	if (!d->post_op)
+		return !(d->post_rank || d->post_sem || d->post_val);
+	return d->post_op <= AXON_POST_SET && d->post_val <= UINT16_MAX &&
+		axon_core_has_rank(c, d->post_rank);
 }
 
 /* Lowest and highest value of something that starts at @at and moves on along the axes. */
@@ -175,7 +183,7 @@ static uint64_t job_cost(const struct axon_dma_job *j)
 enum axon_status axon_dma_prepare(struct axon_core *c, const struct axon_dma_desc *d,
 				  struct axon_dma_job *j)
 {
-	if (!header_ok(d) || !make_end(c, d, &j->src, false) || !make_end(c, d, &j->dst, true))
+	if (!header_ok(d) || !post_ok(c, d) || !make_end(c, d, &j->src, false) || !make_end(c, d, &j->dst, true))
 		return AXON_STATUS_BAD_DMA;
 	merge_axes(d, j);
 	j->op = d->op;

@@ -3,6 +3,7 @@
  * engine_ctl.c - what every engine's sequencer does: registers, branches, hand-over to DMA.
  */
 #include "core.h"
+#include "gang.h"
 
 static bool is_reg(unsigned int r)
 {
@@ -189,6 +190,22 @@ static bool dma_ring(struct axon_core *c, struct axon_seq *s)
 	return true;
 }
 
+/* A post to a member of the gang leaves when the instruction ends. */
+static bool post_far(struct axon_core *c, const struct axon_seq *s, uint64_t cycles)
+{
+	const struct axon_ctl *ctl = &s->inst.ctl;
+	uint64_t rank;
+	uint32_t way;
+
+	if (ctl->rb != AXON_SREG_NONE || ctl->dtype == AXON_POST_NONE ||
+	    ctl->dtype > AXON_POST_SET || ctl->target > UINT16_MAX || !address(s, ctl, &rank) ||
+	    !axon_core_has_rank(c, rank))
+		return false;
+	way = axon_gang_latency(c->launch.gang, c->launch.program.rank, (uint32_t)rank);
+	return axon_core_send(c, (uint32_t)rank, ctl->rd, ctl->dtype, ctl->target,
+			      s->clock + cycles + way);
+}
+
 enum axon_status axon_exec_ctl(struct axon_core *c, struct axon_seq *s, struct axon_step *step,
 			       uint32_t *next, uint64_t *addr)
 {
@@ -214,6 +231,9 @@ enum axon_status axon_exec_ctl(struct axon_core *c, struct axon_seq *s, struct a
 		break;
 	case AXON_OP_DMA_RING:
 		ok = reserved_zero(&s->inst.ctl) && dma_ring(c, s);
+		break;
+	case AXON_OP_POST:
+		ok = reserved_zero(&s->inst.ctl) && post_far(c, s, step->cycles);
 		break;
 	default:	/* NOP, HALT */
 		break;

@@ -41,6 +41,7 @@ static const struct opcode_spec specs[AXON_OP_PARTITION_BROADCAST + 1] = {
 	[AXON_OP_BRANCH] = { ENG_ALL, BODY_CTL, 0, 0, 0, 1 },
 	[AXON_OP_DMA] = { ENG_ALL, BODY_DMA, 0, 0, 0, 1 },
 	[AXON_OP_DMA_RING] = { ENG_ALL, BODY_CTL, 0, 0, 0, 1 },
+	[AXON_OP_POST] = { ENG_ALL, BODY_CTL, 0, 0, 0, 0 },
 	[AXON_OP_MATMUL] = { ENG(TENSOR), BODY_AP, AXON_F_ACCUMULATE, 7, 0, 0 },
 	[AXON_OP_TRANSPOSE] = { ENG(TENSOR), BODY_AP, 0, 3, 0, 0 },
 	[AXON_OP_COPY] = { ENG_VSG, BODY_AP, 0, 3, 0, 0 },

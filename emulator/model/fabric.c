@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fabric.h"
+#include "gang.h"
 
 #define DEFAULT_LANES		8u
 #define DEFAULT_BANDWIDTH	(AXON_LINK_DEFAULT_MB_S * 1000000ull)
@@ -128,6 +128,7 @@ static void free_fabric(struct axon_fabric *f)
 {
 	for (uint32_t p = 0; f->place && p < f->places; p++)
 		pthread_mutex_destroy(&f->place[p].slice);
+	axon_gangs_free(f);
 	pthread_mutex_destroy(&f->lock);
 	free(f->place);
 	free(f->way);
@@ -427,4 +428,9 @@ void axon_fabric_count(struct axon_card *card, uint32_t peer, bool write, uint64
 void axon_fabric_error(struct axon_card *card, uint32_t peer)
 {
 	put(card->peer[peer].errors, get(card->peer[peer].errors) + 1);
+}
+
+void axon_fabric_count_post(struct axon_card *card, uint32_t peer)
+{
+	put(card->peer[peer].posts, get(card->peer[peer].posts) + 1);
 }

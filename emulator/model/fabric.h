@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fabric.h - the cards that reach each other, as the files of the model see them: fabric.c, link.c,
- * mmu.c, card.c, dma.c, queue.c. Not for anybody outside this folder.
+ * gang.c, mmu.c, card.c, dma.c, queue.c. Not for anybody outside this folder.
  *
  * A fabric is for all threads. What a card thread needs on its way (is that peer up, where is its
  * memory, how far is it) is read without a lock; who comes and goes takes fabric->lock.
@@ -65,8 +65,11 @@ struct axon_place {
 
 /**
  * struct axon_fabric - a fabric; constant but for what is noted
- * @lock: guards @refs and what is noted in @place
+ * @lock: guards @refs and what is noted
  * @refs: whoever made it, and the cards in it
+ * @forming: gangs that wait for others to join, the oldest first (lock)
+ * @spare: gangs that have ended, for the next ones (lock)
+ * @tickets: gangs completed so far (lock)
  * @places: 1..AXON_MAX_PEERS
  * @lanes: of every link
  * @uid: AXON_REG_FABRIC_UID
@@ -81,6 +84,9 @@ struct axon_fabric {
 	uint32_t lanes;
 	uint64_t uid;
 	bool linked;
+	struct axon_gang *forming;
+	struct axon_gang *spare;
+	uint64_t tickets;
 	struct axon_place *place;
 	struct axon_way *way;
 };
@@ -136,5 +142,7 @@ bool axon_fabric_read(const struct axon_card *card, uint32_t offset, uint32_t *v
 /* This card wrote to or read from @peer's HBM; an access of it ended with FAULT_LINK. */
 void axon_fabric_count(struct axon_card *card, uint32_t peer, bool write, uint64_t bytes);
 void axon_fabric_error(struct axon_card *card, uint32_t peer);
+/* It sent a post to a core of @peer. */
+void axon_fabric_count_post(struct axon_card *card, uint32_t peer);
 
 #endif /* AXON_MODEL_FABRIC_H */

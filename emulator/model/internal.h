@@ -10,6 +10,7 @@
  *   fabric.c  the cards that are linked, ways between them, who is up
  *   fabric_parse.c  a fabric from text
  *   link.c   bytes and cycles of transfers over links
+ *   gang.c   launches that run together: who joins, who may go on, posts between them
  *   mmu.c    page-table walks, TLB, DMA mappings, link pages
  *   queue.c  rings, commands, completions, choice of what runs on a core
  *   vector.c interrupts of queues and their moderation
@@ -35,6 +36,7 @@
 #include "axon_mbox.h"
 
 struct axon_fabric;	/* fabric.c; a card's part of it is described in fabric.h */
+struct axon_gang;	/* gang.c */
 struct axon_peer;	/* fabric.c */
 struct axon_mmu;	/* mmu.c */
 struct axon_queues;	/* queue.c */
@@ -75,6 +77,7 @@ struct axon_ctrl;	/* ctrl.c */
  * @more: the last axon_card_run() left something undone
  * @ctrl_next: now_ns() before which the control core need not be looked at
  * @ctrl_kick: unless this is set: it got a fault record or a knob (any thread, atomic)
+ * @gang_kick: a launch of it that waits for others of its gang has to look (any thread, atomic)
  */
 struct axon_card {
 	struct axon_card_config cfg;
@@ -108,6 +111,7 @@ struct axon_card {
 	bool more;
 	uint64_t ctrl_next;
 	_Atomic uint32_t ctrl_kick;
+	_Atomic uint32_t gang_kick;
 };
 
 void axon_card_log(struct axon_card *card, enum axon_card_log_level level, const char *fmt, ...)
@@ -213,6 +217,7 @@ uint64_t axon_link_end(const struct axon_card *card, struct axon_link_use *use,
  * @asid: address space of code and data
  * @queue: queue it came from
  * @program: checked by axon_core_start()
+ * @gang: NULL, or what it is member program.rank of; the queue's, until the launch has ended
  * @args: for AXON_SREG_ARGS
  * @profile: virtual address of the profile buffer, or 0
  * @profile_count: records it holds
@@ -221,6 +226,7 @@ struct axon_launch {
 	uint32_t asid;
 	uint32_t queue;
 	struct axon_program program;
+	struct axon_gang *gang;
 	uint64_t args;
 	uint64_t profile;
 	uint32_t profile_count;
@@ -228,7 +234,7 @@ struct axon_launch {
 
 /**
  * struct axon_launch_result - how a launch ended
- * @fault: status, engine, opcode, pc, semaphore and address are set; the rest is the queue's
+ * @fault: status, engine, opcode, pc, semaphore, address and peer are set; the rest is the queue's
  * @cycles: modelled duration
  * @profiled: profile records made
  */
@@ -252,6 +258,14 @@ int axon_core_create(struct axon_card *card, uint32_t index);	/* sets card->core
 void axon_core_destroy(struct axon_card *card, uint32_t index);
 struct axon_core_stats *axon_core_stats(struct axon_card *card, uint32_t index);
 bool axon_core_busy(struct axon_card *card, uint32_t index);
+/* OK, or why @p cannot be launched; its gang's name is not looked up. */
+enum axon_status axon_core_check(const struct axon_program *p);
+/* What a core did with its slice. */
+enum axon_core_turn {
+	AXON_CORE_MORE = 0,	/* there is more to do */
+	AXON_CORE_ENDED = 1,	/* the launch ended */
+	AXON_CORE_WAITS = 2,	/* for others of its gang; card->gang_kick is set when it can go on */
+};
 /* Core must be idle. Return: OK (it runs now) or BAD_PROGRAM. */
 enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 				 const struct axon_launch *launch);
@@ -260,10 +274,10 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
  * @deadline_ns: stop at the first instruction boundary after this now_ns(); do not ask for the
  *	time more often than every some 16 instructions or after a heavy one
  *
- * Return: true if the launch ended; then @result is filled and the core is idle.
+ * Return: AXON_CORE_ENDED: @result is filled and the core is idle.
  */
-bool axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
-		   struct axon_launch_result *result);
+enum axon_core_turn axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
+				  struct axon_launch_result *result);
 /* Ends the running launch without a result; the next start clears what it left. */
 void axon_core_abort(struct axon_card *card, uint32_t index);
 /*
@@ -291,15 +305,21 @@ enum axon_p_result axon_queue_create(struct axon_card *card, const struct axon_q
 enum axon_p_result axon_queue_destroy(struct axon_card *card, uint32_t id);
 bool axon_queues_use_asid(struct axon_card *card, uint32_t asid);
 /*
- * Kill the launch of @queue on @core if it is the one that runs, or the COPY or FILL that a queue
- * of that core has under way; the queue stops (KILLED).
+ * Kill the launch of @queue on @core if it is the one that runs or waits for its gang, or the COPY or
+ * FILL that a queue of that core has under way; the queue stops (KILLED).
  */
 enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32_t queue);
+/* The same, but only a launch that waits for others to join its gang. */
+enum axon_p_result axon_queue_kill_waiter(struct axon_card *card, uint32_t core, uint32_t queue);
+/* Cards have come, gone or changed: gangs whose members do not reach each other any more break. */
+void axon_queues_links_changed(struct axon_card *card);
 enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core);
 /* Fetch, run, complete until @deadline_ns or idle. Return: true if there is more to do. */
 bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns);
 /* As axon_card_prepare_sleep() for the rings. */
 bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns);
+/* As axon_card_waits_for(). */
+uint32_t axon_queues_wait_for(struct axon_card *card);
 
 /* ---- vector.c ---- */
 

@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fabric.h"
+#include "gang.h"
 
 /* A core runs this long before the rings are looked at again. */
 #define CORE_QUANTUM_NS		10000u
+/* While a launch on a core waits for its gang, its busy time is brought up to date that often. */
+#define WAIT_LOOK_NS		50000000u
 /* Bytes of a COPY or FILL between two looks at the clock. */
 #define MOVE_CHUNK		65536u
 /* Commands between two looks at the clock. */
@@ -37,6 +39,7 @@ enum work {
 	WORK_NONE,
 	WORK_MOVE,	/* COPY or FILL under way */
 	WORK_WAIT,	/* LAUNCH, the core is busy */
+	WORK_GANG,	/* LAUNCH of a gang that is not complete, or whose core is busy */
 	WORK_LAUNCH,	/* LAUNCH on the core */
 };
 
@@ -68,6 +71,8 @@ struct window {
  * @stopped: a command failed; nothing more is fetched until destruction
  * @work: what @cmd does
  * @cmd: command under way, a private copy
+ * @program: LAUNCH: what it points at, a private copy
+ * @gang: LAUNCH: NULL, or what it is a member of: set while it has not been left
  * @done: WORK_MOVE: bytes done
  * @use: WORK_MOVE: what it took of the links
  */
@@ -86,6 +91,8 @@ struct queue {
 	bool stopped;
 	enum work work;
 	struct axon_cmd cmd;
+	struct axon_program program;
+	struct axon_gang *gang;
 	uint64_t done;
 	struct axon_link_use use;
 };
@@ -95,12 +102,14 @@ struct queue {
  * @running: queue, or AXON_NO_QUEUE
  * @last: queue that ran last; the next one is looked for behind it
  * @waiting: queues of the core in WORK_WAIT
+ * @joined: queues of the core in WORK_GANG
  * @since: now_ns() up to which busy_ns has been counted
  */
 struct sched {
 	uint32_t running;
 	uint32_t last;
 	uint32_t waiting;
+	uint32_t joined;
 	uint64_t since;
 };
 
@@ -218,9 +227,17 @@ static enum axon_status cqe_post(struct axon_card *card, struct queue *q, uint64
 	return AXON_STATUS_OK;
 }
 
+/* The launch under way is no member of its gang any more. */
+static void leave_gang(struct queue *q, bool ok)
+{
+	if (q->gang)
+		axon_gang_leave(q->gang, q->program.rank, ok);
+	q->gang = NULL;
+}
+
 /**
  * queue_fail() - stop a queue
- * @fault: status, engine, opcode, pc, semaphore and address are set
+ * @fault: status, engine, opcode, pc, semaphore, address and peer are set
  * @cqe: the command under way gets a completion
  */
 static void queue_fail(struct axon_card *card, struct queue *q, struct axon_fault fault,
@@ -230,6 +247,7 @@ static void queue_fail(struct axon_card *card, struct queue *q, struct axon_faul
 
 	q->stopped = true;
 	q->work = WORK_NONE;
+	leave_gang(q, false);
 	if (ring_refresh(card, q) == AXON_STATUS_OK) {
 		store_release(&q->state->status, (uint32_t)fault.status);
 		/* Where there is no room the status word and the record must do. */
@@ -239,7 +257,6 @@ static void queue_fail(struct axon_card *card, struct queue *q, struct axon_faul
 	fault.queue = (uint16_t)q->p.id;
 	fault.core = (uint16_t)q->p.core;
 	fault.asid = (uint16_t)q->p.asid;
-	fault.peer = 0;
 	fault.seqno = cqe ? q->cmd.seqno : 0;
 	fault.user_data = cqe ? q->cmd.user_data : 0;
 	axon_ctrl_push_fault(card, &fault);
@@ -274,6 +291,19 @@ static void cmd_fail(struct axon_card *card, struct queue *q, enum axon_status s
 	queue_fail(card, q, fault, true, 0, 0);
 }
 
+/* The same because of, or by the look of it because of, member @peer - 1 of its gang. */
+static void gang_fail(struct axon_card *card, struct queue *q, enum axon_status status,
+		      uint32_t peer)
+{
+	struct axon_fault fault = {
+		.status = (uint16_t)status,
+		.engine = AXON_FAULT_NO_ENGINE,
+		.peer = (uint16_t)peer,
+	};
+
+	queue_fail(card, q, fault, true, 0, 0);
+}
+
 static void cmd_done(struct axon_card *card, struct queue *q, uint64_t cycles, uint32_t profiled)
 {
 	enum axon_status ring;
@@ -282,6 +312,7 @@ static void cmd_done(struct axon_card *card, struct queue *q, uint64_t cycles, u
 	bool wanted;
 
 	q->work = WORK_NONE;
+	leave_gang(q, true);
 	ring = cqe_post(card, q, cycles, profiled, AXON_STATUS_OK, &addr);
 	if (ring != AXON_STATUS_OK) {
 		ring_fail(card, q, ring, addr);
@@ -382,13 +413,77 @@ static void begin_move(struct axon_card *card, struct queue *q)
 	q->work = WORK_MOVE;
 }
 
+/* Where the gang's name lies. Return: OK, or a fault at the program's gang, or BAD_GANG. */
+static enum axon_status gang_name(struct axon_card *card, const struct queue *q,
+				  struct axon_gang_name *name)
+{
+	uint64_t len = AXON_GANG_SIZE, size = card->cfg.hbm_size;
+	const uint8_t *hbm = card->hbm;
+	enum axon_status status;
+	uint32_t peer;
+	uint8_t *ptr;
+
+	status = axon_mmu_translate(card, q->p.asid, q->program.gang, &len, AXON_ACCESS_READ_FAR,
+				    &ptr);
+	if (status != AXON_STATUS_OK)
+		return status;
+	name->place = card->cfg.place;
+	peer = axon_mmu_peer(card, q->p.asid, q->program.gang, AXON_ACCESS_READ_FAR);
+	if (peer != AXON_NO_PEER) {
+		name->place = peer;
+		hbm = card->fabric->place[peer].hbm;
+		size = card->fabric->place[peer].hbm_size;
+	}
+	name->offset = (uintptr_t)ptr - (uintptr_t)hbm;
+	name->rank = q->program.rank;
+	name->ranks = q->program.ranks;
+	return name->offset < size ? AXON_STATUS_OK : AXON_STATUS_BAD_GANG;
+}
+
+static void join_gang(struct axon_card *card, struct queue *q)
+{
+	struct axon_gang_name name;
+	enum axon_status status = gang_name(card, q, &name);
+	int ret;
+
+	if (status != AXON_STATUS_OK) {
+		cmd_fail(card, q, status, q->program.gang);
+		return;
+	}
+	ret = axon_gang_join(card, q->p.core, &name, &q->gang);
+	if (ret) {
+		if (ret == -ENOMEM)
+			axon_card_log(card, AXON_CARD_ERROR, "no memory for a gang of %u",
+				      (unsigned int)name.ranks);
+		cmd_fail(card, q, AXON_STATUS_BAD_GANG, 0);
+		return;
+	}
+	q->work = WORK_GANG;
+	card->queues->sched[q->p.core].joined++;
+}
+
+/* The program descriptor is read here, once. */
 static void begin_launch(struct axon_card *card, struct queue *q)
 {
 	const struct axon_cmd *cmd = &q->cmd;
+	enum axon_status status;
+	uint64_t addr = 0;
 
 	if (cmd->launch.reserved || cmd->reserved[4] ||
 	    cmd->launch.program % sizeof(struct axon_inst)) {
 		cmd_fail(card, q, AXON_STATUS_BAD_COMMAND, 0);
+		return;
+	}
+	status = axon_mmu_read(card, q->p.asid, cmd->launch.program, &q->program,
+			       sizeof(q->program), &addr);
+	if (status == AXON_STATUS_OK)
+		status = axon_core_check(&q->program);
+	if (status != AXON_STATUS_OK) {
+		cmd_fail(card, q, status, addr);
+		return;
+	}
+	if (q->program.gang) {
+		join_gang(card, q);
 		return;
 	}
 	q->work = WORK_WAIT;
@@ -550,6 +645,30 @@ static void core_freed(struct axon_card *card, uint32_t core)
 	atomic_store_explicit(&stats->queue, AXON_NO_QUEUE, memory_order_relaxed);
 }
 
+/* Of the complete gangs that wait for the core the one that was complete first. */
+static struct queue *next_gang(struct axon_card *card, uint32_t core)
+{
+	struct axon_queues *qs = card->queues;
+	struct queue *best = NULL;
+	uint64_t first = UINT64_MAX;
+
+	axon_gang_choose_begin(card);
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+		uint64_t ticket;
+
+		if (q->work != WORK_GANG || q->p.core != core)
+			continue;
+		ticket = axon_gang_ticket(q->gang);
+		if (ticket && ticket < first) {
+			best = q;
+			first = ticket;
+		}
+	}
+	axon_gang_choose_end(card);
+	return best;
+}
+
 /* The core is idle and a queue waits: the next one behind the last that ran. */
 static struct queue *next_waiting(struct axon_queues *qs, uint32_t core)
 {
@@ -568,28 +687,37 @@ static struct queue *next_waiting(struct axon_queues *qs, uint32_t core)
 	return best;
 }
 
+/* It does not wait for its core any more. */
+static void dequeue(struct axon_card *card, const struct queue *q)
+{
+	if (q->work == WORK_WAIT)
+		card->queues->sched[q->p.core].waiting--;
+	else if (q->work == WORK_GANG)
+		card->queues->sched[q->p.core].joined--;
+}
+
 static void launch(struct axon_card *card, struct queue *q)
 {
 	struct axon_launch launch = {
 		.asid = q->p.asid,
 		.queue = q->p.id,
+		.program = q->program,
+		.gang = q->gang,
 		.args = q->cmd.launch.args,
 		.profile = q->cmd.launch.profile,
 		.profile_count = q->cmd.launch.profile_count,
 	};
 	enum axon_status status;
-	uint64_t addr = 0;
 
-	card->queues->sched[q->p.core].waiting--;
+	dequeue(card, q);
 	card->queues->sched[q->p.core].last = q->p.id;
-	status = axon_mmu_read(card, q->p.asid, q->cmd.launch.program, &launch.program,
-			       sizeof(launch.program), &addr);
-	if (status == AXON_STATUS_OK)
-		status = axon_core_start(card, q->p.core, &launch);
+	status = axon_core_start(card, q->p.core, &launch);
 	if (status != AXON_STATUS_OK) {
-		cmd_fail(card, q, status, addr);
+		cmd_fail(card, q, status, 0);
 		return;
 	}
+	if (q->gang)
+		axon_gang_start(q->gang, q->program.rank);
 	q->work = WORK_LAUNCH;
 	core_taken(card, q->p.core, q->p.id);
 }
@@ -606,16 +734,19 @@ static void launch_done(struct axon_card *card, uint32_t core,
 		queue_fail(card, q, result->fault, true, result->cycles, result->profiled);
 }
 
-/* Return: the core works, or a queue waits for it. */
+/* Return: the core works, or could. */
 static bool core_step(struct axon_card *card, uint32_t core, uint64_t deadline_ns)
 {
 	struct sched *s = &card->queues->sched[core];
 	struct axon_launch_result result;
+	enum axon_core_turn turn;
 	uint64_t until;
 
 	while (s->running == AXON_NO_QUEUE) {
-		struct queue *q = s->waiting ? next_waiting(card->queues, core) : NULL;
+		struct queue *q = s->joined ? next_gang(card, core) : NULL;
 
+		if (!q && s->waiting)
+			q = next_waiting(card->queues, core);
 		if (!q)
 			return false;
 		launch(card, q);
@@ -623,11 +754,12 @@ static bool core_step(struct axon_card *card, uint32_t core, uint64_t deadline_n
 	until = now_ns(card) + CORE_QUANTUM_NS;
 	if (until > deadline_ns)
 		until = deadline_ns;
-	if (axon_core_run(card, core, until, &result))
+	turn = axon_core_run(card, core, until, &result);
+	if (turn == AXON_CORE_ENDED)
 		launch_done(card, core, &result);
 	else
 		count_busy(card, core, now_ns(card));
-	return true;
+	return turn != AXON_CORE_WAITS;
 }
 
 static void core_abort(struct axon_card *card, uint32_t core)
@@ -639,16 +771,41 @@ static void core_abort(struct axon_card *card, uint32_t core)
 enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32_t queue)
 {
 	struct axon_queues *qs = card->queues;
+	uint32_t peer = 0, place;
 	struct queue *q;
 
 	if (core >= card->cfg.cores || queue >= AXON_MAX_QUEUES)
 		return AXON_P_BAD_ID;
 	q = &qs->queue[queue];
-	if (qs->sched[core].running == queue)
-		core_abort(card, core);
-	else if (q->work != WORK_MOVE || q->p.core != core)
+	if ((q->work != WORK_LAUNCH && q->work != WORK_GANG && q->work != WORK_MOVE) ||
+	    q->p.core != core)
 		return AXON_P_NOT_FOUND;
-	cmd_fail(card, q, AXON_STATUS_KILLED, 0);
+	if (q->gang)
+		peer = axon_gang_behind(q->gang, q->program.rank, &place);
+	if (q->work == WORK_LAUNCH)
+		core_abort(card, core);
+	dequeue(card, q);
+	gang_fail(card, q, AXON_STATUS_KILLED, peer);
+	return AXON_P_OK;
+}
+
+enum axon_p_result axon_queue_kill_waiter(struct axon_card *card, uint32_t core, uint32_t queue)
+{
+	struct axon_queues *qs = card->queues;
+	uint32_t peer, place;
+	struct queue *q;
+
+	if (core >= card->cfg.cores || queue >= AXON_MAX_QUEUES)
+		return AXON_P_BAD_ID;
+	q = &qs->queue[queue];
+	if (q->work != WORK_GANG || q->p.core != core)
+		return AXON_P_NOT_FOUND;
+	peer = axon_gang_behind(q->gang, q->program.rank, &place);
+	if (!axon_gang_leave_forming(q->gang, q->program.rank))
+		return AXON_P_NOT_FOUND;
+	q->gang = NULL;
+	dequeue(card, q);
+	gang_fail(card, q, AXON_STATUS_KILLED, peer);
 	return AXON_P_OK;
 }
 
@@ -659,6 +816,63 @@ enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core)
 	if (card->queues->sched[core].running == AXON_NO_QUEUE)
 		return AXON_P_NOT_FOUND;
 	return axon_queue_kill(card, core, card->queues->sched[core].running);
+}
+
+/* ---- gangs ---- */
+
+/* Launches that wait for their core end when another member of their gang is lost. */
+static void drop_lost(struct axon_card *card)
+{
+	struct axon_queues *qs = card->queues;
+
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+		uint32_t lost = q->work == WORK_GANG ? axon_gang_lost(q->gang) : 0;
+
+		if (!lost)
+			continue;
+		dequeue(card, q);
+		gang_fail(card, q, AXON_STATUS_PEER_LOST, lost);
+	}
+}
+
+/* Another card has called. Return: true if one has. */
+static bool take_call(struct axon_card *card)
+{
+	if (!atomic_load_explicit(&card->gang_kick, memory_order_relaxed) ||
+	    !atomic_exchange(&card->gang_kick, 0))
+		return false;
+	drop_lost(card);
+	return true;
+}
+
+void axon_queues_links_changed(struct axon_card *card)
+{
+	struct axon_queues *qs = card->queues;
+
+	for (uint32_t i = 0; i < qs->actives; i++)
+		if (qs->queue[qs->active[i]].gang)
+			axon_gang_check(qs->queue[qs->active[i]].gang);
+}
+
+uint32_t axon_queues_wait_for(struct axon_card *card)
+{
+	struct axon_queues *qs = card->queues;
+	uint32_t found = AXON_NO_PEER;
+
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+		uint32_t place;
+
+		if (!q->gang || !axon_gang_behind(q->gang, q->program.rank, &place))
+			continue;
+		if (place == AXON_NO_PEER)
+			place = card->cfg.place;
+		if (place != card->cfg.place)
+			return place;
+		found = place;
+	}
+	return found;
 }
 
 /* ---- the loop ---- */
@@ -679,8 +893,7 @@ static void take_up(struct axon_card *card)
 			/* The core must not go on for a queue that has stopped. */
 			if (q->work == WORK_LAUNCH)
 				core_abort(card, q->p.core);
-			else if (q->work == WORK_WAIT)
-				qs->sched[q->p.core].waiting--;
+			dequeue(card, q);
 			ring_fail(card, q, status, q->p.state);
 			continue;
 		}
@@ -700,6 +913,7 @@ bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
 	uint32_t steps = 0;
 
 	take_up(card);
+	take_call(card);
 	if (axon_vectors_deadline(card) != UINT64_MAX)
 		axon_vectors_flush(card, now_ns(card));
 	for (;;) {
@@ -716,6 +930,7 @@ bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
 		}
 		for (uint32_t c = 0; c < card->cfg.cores; c++)
 			more |= core_step(card, c, deadline_ns);
+		more |= take_call(card);
 		if (!more)
 			return false;
 		if (long_work || steps >= STEPS_PER_CLOCK) {
@@ -732,6 +947,7 @@ bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
 bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns)
 {
 	struct axon_queues *qs = card->queues;
+	bool waits = false;
 
 	*deadline_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < qs->actives; i++) {
@@ -739,9 +955,12 @@ bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns)
 
 		if (q->stopped)
 			continue;
-		if (q->work != WORK_NONE || !q->state ||
+		if (q->work == WORK_MOVE || !q->state ||
 		    q->gen != axon_mmu_generation(card, q->p.ring_asid))
 			return false;
+		/* What comes behind a launch that waits has to wait too. */
+		if (q->work != WORK_NONE)
+			continue;
 		store_relaxed(&q->state->sq_event, q->head);
 		qs->announced = true;
 	}
@@ -749,11 +968,16 @@ bool axon_queues_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns)
 	for (uint32_t i = 0; i < qs->actives; i++) {
 		struct queue *q = &qs->queue[qs->active[i]];
 
-		if (!q->stopped && (load_relaxed(&q->state->sq_tail) != q->head ||
-				    missed_event(card, q)))
+		if (q->stopped)
+			continue;
+		if ((q->work == WORK_NONE && load_relaxed(&q->state->sq_tail) != q->head) ||
+		    missed_event(card, q))
 			return false;
+		waits |= q->work == WORK_LAUNCH;
 	}
 	*deadline_ns = axon_vectors_deadline(card);
+	if (waits && *deadline_ns > now_ns(card) + WAIT_LOOK_NS)
+		*deadline_ns = now_ns(card) + WAIT_LOOK_NS;
 	return true;
 }
 
@@ -827,8 +1051,8 @@ static void queue_end(struct axon_card *card, struct queue *q)
 
 	if (q->work == WORK_LAUNCH)
 		core_abort(card, q->p.core);
-	else if (q->work == WORK_WAIT)
-		card->queues->sched[q->p.core].waiting--;
+	dequeue(card, q);
+	leave_gang(q, false);
 	if (q->stopped || ring_refresh(card, q) != AXON_STATUS_OK)
 		return;
 	store_release(&q->state->status, (uint32_t)AXON_STATUS_QUEUE_GONE);
@@ -891,6 +1115,8 @@ void axon_queues_reset(struct axon_card *card)
 		atomic_store(&stats->launches, 0);
 		atomic_store(&stats->flops, 0);
 	}
+	for (uint32_t i = 0; i < qs->actives; i++)
+		leave_gang(&qs->queue[qs->active[i]], false);
 	memset(qs->queue, 0, sizeof(qs->queue));
 	qs->actives = 0;
 	qs->announced = false;

@@ -116,6 +116,14 @@ enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32
 	return fake_call("queue_kill");
 }
 
+enum axon_p_result axon_queue_kill_waiter(struct axon_card *card, uint32_t core,
+					  uint32_t queue)
+{
+	fake.core = core;
+	fake.kill_queue = queue;
+	return fake_call("queue_kill_waiter");
+}
+
 enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core)
 {
 	fake.core = core;

@@ -44,18 +44,23 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 	return AXON_STATUS_OK;
 }
 
-bool axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
-		   struct axon_launch_result *result)
+enum axon_status axon_core_check(const struct axon_program *p)
+{
+	return AXON_STATUS_OK;
+}
+
+enum axon_core_turn axon_core_run(struct axon_card *card, uint32_t index, uint64_t deadline_ns,
+				  struct axon_launch_result *result)
 {
 	struct fake_core *core = &fakes.core[index];
 
 	if (core->left) {
 		core->left--;
-		return false;
+		return AXON_CORE_MORE;
 	}
 	core->busy = false;
 	*result = core->result;
-	return true;
+	return AXON_CORE_ENDED;
 }
 
 void axon_core_abort(struct axon_card *card, uint32_t index)

@@ -207,6 +207,11 @@ static void test_bad_program(void **state)
 		assert_int_equal(axon_core_start(&f->card, 0, &bad), AXON_STATUS_BAD_PROGRAM); \
 		assert_false(axon_core_busy(&f->card, 0));				\
 	} while (0)
+#define BAD_GANG(change) do {								\
+		bad = good;								\
+		change;									\
+		assert_int_equal(axon_core_check(&bad.program), AXON_STATUS_BAD_GANG);	\
+	} while (0)
 	REFUSED(bad.program.magic ^= 1);
 	REFUSED(bad.program.version += 1);
 	REFUSED(bad.program.version += 1 << 16);
@@ -218,6 +223,14 @@ static void test_bad_program(void **state)
 	REFUSED(bad.program.engine[0].count = 0);
 	REFUSED(bad.program.engine[0].count = AXON_MAX_PROGRAM_INSTS + 1);
 	REFUSED(bad.program.engine[0].addr = -(uint64_t)128);
+	REFUSED(bad.program.rank = 1);
+	REFUSED(bad.program.ranks = 1);
+	REFUSED(bad.program.gang = FX_DATA; bad.program.ranks = 1;
+		bad.program.version = AXON_ISA_VERSION_MAJOR << 16);
+	BAD_GANG(bad.program.gang = FX_DATA);
+	BAD_GANG(bad.program.gang = FX_DATA + 32; bad.program.ranks = 1);
+	BAD_GANG(bad.program.gang = FX_DATA; bad.program.ranks = AXON_MAX_RANKS + 1);
+	BAD_GANG(bad.program.gang = FX_DATA; bad.program.ranks = 2; bad.program.rank = 2);
 	assert_int_equal(axon_core_start(&f->card, 0, &good), AXON_STATUS_OK);
 	axon_core_abort(&f->card, 0);
 	assert_false(axon_core_busy(&f->card, 0));
@@ -241,7 +254,8 @@ static void test_who_executes_what(void **state)
 	for (unsigned int op = 0; op < 256; op++)
 		for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
 			bool known = (op >= AXON_OP_NOP && op <= AXON_OP_BRANCH) ||
-				op == AXON_OP_DMA || op == AXON_OP_DMA_RING;
+				op == AXON_OP_DMA || op == AXON_OP_DMA_RING ||
+				op == AXON_OP_POST;
 			enum axon_status st = fx_one(f, e, fx_inst(op));
 
 			for (unsigned int k = 0; k < sizeof(table) / sizeof(table[0]); k++)
