@@ -329,11 +329,11 @@ static bool join(pthread_t *threads, int n)
 static const char *run_round(const char *name)
 {
 	void *(*const work[])(void *) = { spaces, spaces, mappings, jobs, jobs, memory, readers };
-	const int n = sizeof(work) / sizeof(work[0]);
+	enum { N = sizeof(work) / sizeof(work[0]) };
 	struct shared s = { .name = name };
 	volatile char *hbm, *host;
 	struct timespec moment = { .tv_nsec = 400 * 1000 * 1000 };
-	pthread_t threads[n];
+	pthread_t threads[N];
 	int i, ret;
 
 	s.fd = open_card(name);
@@ -343,7 +343,7 @@ static const char *run_round(const char *name)
 	host = map_some(&s, DRM_AXON_REGION_HOST);
 	if (!hbm || !host)
 		return "no memory could be mapped";
-	for (i = 0; i < n; i++)
+	for (i = 0; i < N; i++)
 		if (pthread_create(&threads[i], NULL, work[i], &s))
 			return "no thread";
 	nanosleep(&moment, NULL);
@@ -351,7 +351,7 @@ static const char *run_round(const char *name)
 	if (ret)
 		return "unbind failed";
 	printf("# %u calls before\n", atomic_load(&s.calls));
-	if (!join(threads, n)) {
+	if (!join(threads, N)) {
 		printf("not ok - a thread never came back\n");
 		exit(1);	/* the stack they use is this function's */
 	}
