@@ -50,6 +50,7 @@ struct request {
 			const nrt_tensor_set_t *in;
 			nrt_tensor_set_t *out;
 		} run;
+		struct nrt_cc_context *cc;
 	};
 };
 
@@ -123,9 +124,18 @@ static NRT_STATUS carry_out(uint32_t xu, const struct request *r)
 	case NRTA_XU_TENSOR_OP:
 		return nrt_tensor_copy(r->copy.src, r->copy.src_offset, r->copy.dst,
 				       r->copy.dst_offset, r->copy.size);
+	case NRTA_XU_COLLECTIVES:
+		return nrt_cc_carry_out(r->cc);
 	default:
 		return nrt_execute(r->run.model, r->run.in, r->run.out);
 	}
+}
+
+/* A request that is not begun any more gives back what it owns. */
+static void give_up(uint32_t xu, const struct request *r)
+{
+	if (xu == NRTA_XU_COLLECTIVES)
+		nrt_cc_drop(r->cc);
 }
 
 static void track_error(struct nrta_error_tracker *err, nrta_seq_t seq, NRT_STATUS status)
@@ -168,6 +178,7 @@ static void *unit_main(void *arg)
 	for (;;) {
 		struct request r;
 		NRT_STATUS status = NRT_CLOSED;
+		uint32_t xu;
 		bool stop;
 
 		while (u->head == u->tail && !u->stop)
@@ -177,9 +188,11 @@ static void *unit_main(void *arg)
 		r = u->ring[u->head % MAX_PENDING];
 		stop = u->stop;
 		pthread_mutex_unlock(&u->lock);
-		if (!stop)
-			status = carry_out((uint32_t)NRTA_SEQ_GET_XU_ID(r.seq) / MAX_QUEUES %
-					   NRTA_XU_TYPE_NUM, &r);
+		xu = (uint32_t)NRTA_SEQ_GET_XU_ID(r.seq) / MAX_QUEUES % NRTA_XU_TYPE_NUM;
+		if (stop)
+			give_up(xu, &r);
+		else
+			status = carry_out(xu, &r);
 		track_error(r.err, r.seq, status);
 		pthread_mutex_lock(&u->lock);
 		u->head++;
@@ -362,6 +375,24 @@ NRT_API NRT_STATUS nrta_execute_schedule(nrt_model_t *model, const nrt_tensor_se
 	r.run.in = input;
 	r.run.out = output;
 	return schedule(info.vnc, NRTA_XU_COMPUTE, queue, &r, req_sequence);
+}
+
+NRT_API NRT_STATUS nrta_cc_schedule(nrt_cc_context_t **cc_ctx, int queue,
+				    nrta_error_tracker_t *err, nrta_seq_t *req_sequence)
+{
+	struct request r = { .err = err };
+	NRT_STATUS status = nrt_ready();
+
+	if (status)
+		return status;
+	if (!cc_ctx || !*cc_ctx || queue)
+		return NRT_INVALID;
+	r.cc = *cc_ctx;
+	status = schedule(nrt_cc_vnc(r.cc), NRTA_XU_COLLECTIVES, queue, &r, req_sequence);
+	/* It belongs to the request now. */
+	if (!status)
+		*cc_ctx = NULL;
+	return status;
 }
 
 /* ---- completion ---- */

@@ -9,17 +9,17 @@
  *   tensor.c   tensors
  *   set.c      tensor sets
  *   async.c    nrta_*: requests carried out by threads of the library
+ *   cc.c       collectives, over libaxcc
  *   trace.c    nrt_sys_trace_*
  *   profile.c  nrt_profile_start(), nrt_profile_stop()
  *   missing.c  what is not implemented and says so
  *   log.c      the log; status.c: names of statuses
  *
  * The nrt API has no handle for "the library", so this is the one part with process-wide state
- * (state.c, log.c,
- * async.c, trace.c, profile.c). Nothing on the way of nrt_execute() takes a process-wide lock.
+ * (state.c, log.c, async.c, cc.c, trace.c, profile.c). Nothing on the way of nrt_execute() takes a process-wide lock.
  *
- * Locks, outer to inner: nrt_state.lock (init, close, counts) > profile.lock > nrt_model.lock (one
- * execution at a time) > nrt_card.lock (addresses, lists of a card) > libaxon's own.
+ * Locks, outer to inner: nrt_state.lock (init, close, counts) > cc.c's > profile.lock > nrt_model.lock
+ * (one execution at a time) > nrt_card.lock (addresses, lists of a card) > libaxon's own.
  */
 #ifndef NRT_INTERNAL_H
 #define NRT_INTERNAL_H
@@ -316,6 +316,18 @@ void nrt_profile_forget(const struct nrt_model *model);
 
 /* Ends the threads; requests not begun fail with NRT_CLOSED. */
 void nrt_async_stop(void);
+
+/* ---- cc.c ---- */
+
+struct nrt_cc_context;
+/* Makes a core a rank among all; waits for the others the first time. */
+NRT_STATUS nrt_cc_join(int32_t vnc, uint32_t rank, uint32_t ranks);
+/* Carries a prepared operation out and frees it. */
+NRT_STATUS nrt_cc_carry_out(struct nrt_cc_context *ctx);
+void nrt_cc_drop(struct nrt_cc_context *ctx);
+uint32_t nrt_cc_vnc(const struct nrt_cc_context *ctx);
+/* Leaves every communicator. */
+void nrt_cc_close(void);
 
 /* ---- trace.c ---- */
 

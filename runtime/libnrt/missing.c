@@ -2,8 +2,7 @@
 /*
  * missing.c - functions of the published headers that this version cannot carry out.
  *
- * Each says so in the log and returns an error; none pretends. Collectives of one participant need
- * no fabric and work. The list stands in libnrt(7) too.
+ * Each says so in the log and returns an error; none pretends. The list stands in libnrt(7) too.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,61 +12,7 @@
 
 #define MISSING(status)	return nrt_missing(__func__, status)
 
-/* ---- collectives ---- */
-
-static NRT_STATUS one_participant(const char *func, uint32_t id, uint32_t count)
-{
-	NRT_STATUS status = nrt_ready();
-
-	if (status)
-		return status;
-	if (!count || id >= count)
-		return NRT_INVALID;
-	return count == 1 ? NRT_SUCCESS : nrt_missing(func, NRT_FAILURE);
-}
-
-NRT_API NRT_STATUS nrt_build_global_comm(int32_t vnc, uint32_t g_device_id,
-					 uint32_t g_device_count)
-{
-	return one_participant(__func__, g_device_id, g_device_count);
-}
-
-NRT_API NRT_STATUS nrt_cc_global_comm_init(uint32_t vnc, uint32_t g_device_id,
-					   uint32_t g_device_count)
-{
-	return one_participant(__func__, g_device_id, g_device_count);
-}
-
-NRT_API NRT_STATUS nrt_barrier(int32_t vnc, uint32_t g_device_id, uint32_t g_device_count)
-{
-	return one_participant(__func__, g_device_id, g_device_count);
-}
-
-NRT_API NRT_STATUS nrt_all_gather(int32_t vnc, uint32_t g_device_id, uint32_t g_device_count,
-				  uint32_t rank_input_size, void *input, void *output)
-{
-	NRT_STATUS status = one_participant(__func__, g_device_id, g_device_count);
-
-	if (status)
-		return status;
-	if (!input || !output)
-		return NRT_INVALID;
-	memmove(output, input, rank_input_size);
-	return NRT_SUCCESS;
-}
-
-NRT_API NRT_STATUS nrta_cc_prepare(nrt_cc_comm_t *comm, nrt_tensor_list_t *input,
-				   nrt_tensor_list_t *output, nrt_dtype_t dtype, nrt_op_type_t op,
-				   nrt_cc_op_type_t cc_op, nrt_cc_context_t **cc_ctx)
-{
-	MISSING(NRT_FAILURE);
-}
-
-NRT_API NRT_STATUS nrta_cc_schedule(nrt_cc_context_t **cc_ctx, int queue,
-				    nrta_error_tracker_t *err, nrta_seq_t *req_sequence)
-{
-	MISSING(NRT_FAILURE);
-}
+/* ---- network ---- */
 
 NRT_API void *nrt_get_libnccl_net(int *err, char *err_msg, size_t err_msg_size)
 {

@@ -248,10 +248,17 @@ NRT_API NRT_STATUS nrt_load_collectives(const void *neff_bytes, size_t size, int
 					int32_t vnc_count, uint32_t ctx_device_id,
 					uint32_t ctx_device_count, nrt_model_t **model)
 {
+	NRT_STATUS status = nrt_ready();
+
+	if (status)
+		return status;
 	if (!ctx_device_count || ctx_device_id >= ctx_device_count)
 		return NRT_INVALID;
-	if (ctx_device_count > 1)
-		return nrt_missing(__func__, NRT_FAILURE);
+	if (ctx_device_count > 1) {
+		status = nrt_cc_join(vnc, ctx_device_id, ctx_device_count);
+		if (status)
+			return status;
+	}
 	return nrt_load(neff_bytes, size, vnc, vnc_count, model);
 }
 

@@ -371,6 +371,7 @@ NRT_API void nrt_close(void)
 	pthread_mutex_lock(&nrt.lock);
 	if (atomic_load(&nrt.state) == 1) {
 		nrt_async_stop();
+		nrt_cc_close();
 		nrt_profile_forget(NULL);
 		/* From here on every call says NRT_CLOSED; then the memory goes. */
 		atomic_store(&nrt.state, 2);
