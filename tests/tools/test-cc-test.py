@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+#
+# test-cc-test.py - axon-cc-test on soft cards: every operation, type and reduction with every element
+# checked, the report, explanations without a card, and bad options.
+#
+# Usage: test-cc-test.py AXON_CC_TEST
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOL = sys.argv[1]
+OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadcast", "reduce",
+              "permute", "sendrecv")
+
+
+def run(*options, cards=4):
+    env = {**os.environ, "AXON_DEVICE": f"soft:{cards}", "FI_PROVIDER": "tcp;ofi_rxm",
+           "HFI_NO_BACKTRACE": "1"}
+    env.pop("NEURON_RT_ROOT_COMM_ID", None)
+    return subprocess.run([TOOL, *options], env=env, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=120, check=False)
+
+
+class CcTest(unittest.TestCase):
+    def report(self, *options, cards=4):
+        with tempfile.NamedTemporaryFile(suffix=".json") as f:
+            r = run("-n", "2", "-w", "1", "--report-to-json-file", f.name, *options, cards=cards)
+            self.assertEqual(r.returncode, 0, (options, r.stdout, r.stderr))
+            return json.load(f), r.stdout
+
+    def test_operations(self):
+        for op in OPERATIONS:
+            for extra in (), ("--in-place",):
+                if extra and op in ("alltoall", "permute", "sendrecv"):
+                    continue
+                j, out = self.report("-b", "64", "-e", "100K", "-f", "10", "-d", "fp32", "-c",
+                                     "random", *extra, op)
+                self.assertIn("all elements correct", out, (op, extra))
+                self.assertEqual(j["operation"], op)
+                self.assertEqual([x["wrong"] for x in j["results"]], [0] * 4)
+                self.assertTrue(all(x["time:avg(us)"] > 0 for x in j["results"]))
+
+    def test_types(self):
+        for dtype in "uint8", "int32", "fp16", "bf16", "fp32":
+            for reduction in "sum", "max", "min":
+                j, _ = self.report("-b", "999", "-e", "999", "-d", dtype, "-o", reduction, "-c",
+                                   "random", "-t", "p50", "all_reduce", cards=3)
+                self.assertEqual([x["wrong"] for x in j["results"]], [0])
+                self.assertEqual(j["results"][0]["type"], dtype)
+                self.assertIn("time:p50(us)", j["results"][0])
+
+    def test_bandwidths(self):
+        j, _ = self.report("-b", "64K", "-e", "64K", "-d", "fp32", "all_reduce")
+        x = j["results"][0]
+        self.assertEqual((x["size(B)"], x["count(elems)"]), (65536, 16384))
+        self.assertAlmostEqual(x["algbw(GB/s)"], 65536e-3 / x["time:avg(us)"], places=4)
+        self.assertAlmostEqual(x["busbw(GB/s)"], x["algbw(GB/s)"] * 1.5, places=4)
+
+    def test_cores(self):
+        for order in (), ("--cores-first",):
+            j, _ = self.report("-r", "4", "-b", "4K", "-e", "4K", "-c", "all_ones", *order,
+                               "all_reduce", cards=2)
+            self.assertEqual(j["ranks"], 4)
+            self.assertEqual([x["wrong"] for x in j["results"]], [0])
+
+    def test_explain(self):
+        r = run("--explain=json", "--topology", "torus:4x4", "-b", "1K", "-e", "1M", "-f", "32",
+                "-d", "bf16", "all_reduce")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        j = json.loads(r.stdout)
+        self.assertEqual([x["bytes"] for x in j], [1 << 10, 1 << 15, 1 << 20])
+        for x in j:
+            self.assertEqual(x["ranks"], 16)
+            self.assertIn(x["chosen"], [c["algorithm"] for c in x["candidates"]])
+        for op in (*OPERATIONS, "barrier"):
+            r = run("--explain", "-r", "8", op)
+            self.assertEqual(r.returncode, 0, (op, r.stderr))
+            self.assertIn("8 ranks on ring:8", r.stdout)
+
+    def test_bad_options(self):
+        for options in (("-r", "0", "all_reduce"), ("-b", "x", "all_reduce"), ("all_different",),
+                        ("-d", "fp8", "all_reduce"), ("-o", "avg", "all_reduce"), (),
+                        ("-b", "2M", "-e", "1M", "all_reduce"), ("-c", "some", "all_reduce"),
+                        ("--explain=xml", "all_reduce"), ("--topology", "ring:4", "all_reduce"),
+                        ("--explain", "--topology", "ring:x", "all_reduce"),
+                        ("--root", "4", "broadcast")):
+            r = run(*options)
+            self.assertEqual(r.returncode, 2, options)
+            self.assertTrue(r.stderr.startswith("axon-cc-test: "), r.stderr)
+        r = run("--algorithm", "telepathy", "all_reduce")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("telepathy", r.stderr)
+        self.assertEqual(run("--help").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
