@@ -11,6 +11,8 @@
 #include "fabric.h"
 
 #define CHUNK		256u	/* elements converted at once */
+/* Bytes of an end asked of the MMU at once: all that is contiguous in the host's memory. */
+#define END_WINDOW	(1ull << 40)
 #define CHIP_LIMIT	((uint64_t)AXON_PARTITIONS << AXON_PART_SHIFT)
 #define MAX_COUNT	0x7fffffffu
 #define ROWS		(AXON_DMA_F_GATHER | AXON_DMA_F_SCATTER)
@@ -318,7 +320,7 @@ static enum axon_status reach(struct axon_core *c, struct axon_dma_end *e, uint6
 		return AXON_STATUS_OK;
 	}
 	fresh = at - e->win.va >= e->win.len;
-	st = axon_window_get(c, &e->win, at, AXON_WINDOW, e->access);
+	st = axon_window_get(c, &e->win, at, END_WINDOW, e->access);
 	if (st != AXON_STATUS_OK) {
 		*addr = at;
 		return st;

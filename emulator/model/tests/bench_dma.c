@@ -4,7 +4,7 @@
  * through the model's own MMU, by operation, type and size. Prints; asserts nothing about time.
  *
  * Arguments, all optional: the start of a name ("add fp32", "" for all), a set of kernels ("avx2";
- * "" for the fastest), bytes of a transfer, launches of each (callgrind counts their instructions).
+ * "" for the fastest), bytes of a transfer, rounds (callgrind counts their instructions).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ struct bench {
 	uint64_t tables;
 	struct axon_inst *code;
 	const char *only;
-	unsigned long launches;
+	unsigned long rounds;
 };
 
 /* What mmu.c wants of the rest of the card. */
@@ -138,12 +138,10 @@ static struct axon_inst empty(unsigned int opcode)
 	return i;
 }
 
-/* Seconds of one @d: the best of some launches of @n of them on one queue. */
-static double time_of(struct bench *b, const struct axon_dma_desc *d, unsigned int n)
+/* A program of @n times @d on one queue. */
+static struct axon_launch program(struct bench *b, const struct axon_dma_desc *d, unsigned int n)
 {
 	struct axon_launch l = { .asid = ASID };
-	struct axon_launch_result r;
-	double best = 1e9;
 
 	for (unsigned int i = 0; i < n; i++) {
 		b->code[i] = empty(AXON_OP_DMA);
@@ -154,25 +152,35 @@ static double time_of(struct bench *b, const struct axon_dma_desc *d, unsigned i
 	l.program.version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
 	l.program.engine[AXON_ENGINE_CC].count = n + 1;
 	l.program.engine[AXON_ENGINE_CC].addr = VA + CODE;
-	for (unsigned long k = 0; k < b->launches; k++) {
-		double t;
+	return l;
+}
 
-		if (axon_core_start(&b->card, 0, &l) != AXON_STATUS_OK)
-			fail("the program is refused");
-		t = seconds();
-		while (!axon_core_run(&b->card, 0, UINT64_MAX, &r))
-			;
+/* Seconds of one of @times launches: the best of some rounds. */
+static double time_of(struct bench *b, const struct axon_launch *l, unsigned int times)
+{
+	struct axon_launch_result r;
+	double best = 1e9;
+
+	for (unsigned long k = 0; k < b->rounds; k++) {
+		double t = seconds();
+
+		for (unsigned int i = 0; i < times; i++) {
+			if (axon_core_start(&b->card, 0, l) != AXON_STATUS_OK)
+				fail("the program is refused");
+			while (!axon_core_run(&b->card, 0, UINT64_MAX, &r))
+				;
+			if (r.fault.status)
+				fail("the launch faults");
+		}
 		t = seconds() - t;
-		if (r.fault.status)
-			fail("the launch faults");
 		if (t < best)
 			best = t;
 	}
-	return best / n;
+	return best / times;
 }
 
-static void measure(struct bench *b, const char *what, const char *type, unsigned int op,
-		    unsigned int dtype, uint64_t bytes, unsigned int offset, const char *note)
+static struct axon_dma_desc neighbours(unsigned int op, unsigned int dtype, uint64_t bytes,
+				       unsigned int offset)
 {
 	unsigned int esz = axon_dtype_size(dtype);
 	struct axon_dma_desc d = { .src = VA + SRC, .dst = VA + DST + offset,
@@ -182,16 +190,50 @@ static void measure(struct bench *b, const char *what, const char *type, unsigne
 				   .count = { 1, 1, 1, (uint32_t)(bytes / esz) },
 				   .src_step = { 0, 0, 0, (int32_t)esz },
 				   .dst_step = { 0, 0, 0, (int32_t)esz } };
-	uint64_t n = (8ull << 20) / bytes;
+
+	return d;
+}
+
+static void measure(struct bench *b, const char *what, const char *type, unsigned int op,
+		    unsigned int dtype, uint64_t bytes, unsigned int offset, const char *note)
+{
+	struct axon_dma_desc d = neighbours(op, dtype, bytes, offset);
+	uint64_t most = (8ull << 20) / bytes;
+	unsigned int n = most < 1 ? 1 : most > MOST ? MOST : (unsigned int)most;
+	struct axon_launch l;
 	char name[64];
 	double s;
 
 	snprintf(name, sizeof(name), "%s %s%s", what, type, note);
 	if (strncmp(name, b->only, strlen(b->only)))
 		return;
-	s = time_of(b, &d, n < 1 ? 1 : n > MOST ? MOST : (unsigned int)n);
+	l = program(b, &d, n);
+	s = time_of(b, &l, 1) / n;
 	printf("%-28s %9llu bytes %12.1f ns %8.2f GB/s\n", name, (unsigned long long)bytes, 1e9 * s,
 	       1e-9 * (double)bytes / s);
+}
+
+/* Launches of a few small transfers, each posted and waited for: the shape of a small collective. */
+static void launches(struct bench *b)
+{
+	static const unsigned int transfers[] = { 0, 1, 6 };
+
+	for (unsigned int i = 0; i < sizeof(transfers) / sizeof(transfers[0]); i++) {
+		struct axon_dma_desc d = neighbours(AXON_DMA_ADD, AXON_DTYPE_FLOAT32, 8, 0);
+		struct axon_launch l = program(b, &d, transfers[i]);
+		char name[64];
+
+		for (unsigned int k = 0; k < transfers[i]; k++) {
+			b->code[k].op0 = (uint8_t)k;
+			b->code[k].post_op = AXON_POST_ADD;
+			b->code[k].post_val = 1;
+			b->code[k + 1].wait_op = AXON_WAIT_GE;
+			b->code[k + 1].wait_val = k + 1;
+		}
+		snprintf(name, sizeof(name), "launch with %u transfers", transfers[i]);
+		if (!strncmp(name, b->only, strlen(b->only)))
+			printf("%-44s %12.1f ns\n", name, 1e9 * time_of(b, &l, MOST));
+	}
 }
 
 static void sweep(struct bench *b, const char *what, const char *type, unsigned int op,
@@ -225,7 +267,7 @@ int main(int argc, char **argv)
 
 	make(&b);
 	b.only = argc > 1 ? argv[1] : "";
-	b.launches = argc > 4 ? strtoul(argv[4], NULL, 0) : 7;
+	b.rounds = argc > 4 ? strtoul(argv[4], NULL, 0) : 7;
 	if (bytes % 4 || bytes > AREA)
 		fail("bytes: a multiple of 4, at most 64 MiB");
 	for (unsigned int i = 0; argc > 2 && (m = axon_math_variant(i)); i++)
@@ -233,6 +275,7 @@ int main(int argc, char **argv)
 			axon_core_set_math(&b.card, 0, m);
 	printf("kernels: %s\n", b.card.core[0]->math->name);
 	map_all(&b, true);
+	launches(&b);
 	for (unsigned int op = 0; op < 4; op++)
 		for (unsigned int t = 0; t < (op ? sizeof(types) / sizeof(types[0]) : 1); t++)
 			sweep(&b, ops[op], types[t].name, op, types[t].dtype, bytes);
