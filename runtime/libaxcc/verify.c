@@ -46,9 +46,12 @@ int axcc_verify_fail(struct axcc_verify *v, enum axcc_defect defect, const char 
 	r->defect = defect;
 	r->rank = v->rank;
 	r->step = v->step;
-	if (v->rank != AXCC_NO_RANK)
+	if (v->rank != AXCC_NO_RANK && v->step != AXCC_NO_RANK)
 		len = (size_t)snprintf(r->text, sizeof(r->text), "%s: rank %u, step %u: ",
 				       axcc_defect_str(defect), v->rank, v->step);
+	else if (v->rank != AXCC_NO_RANK)
+		len = (size_t)snprintf(r->text, sizeof(r->text), "%s: rank %u: ",
+				       axcc_defect_str(defect), v->rank);
 	else
 		len = (size_t)snprintf(r->text, sizeof(r->text), "%s: ", axcc_defect_str(defect));
 	va_start(ap, format);
