@@ -20,7 +20,7 @@
 
 #include <linux/netlink.h>
 
-#include "drv.h"
+#include "gang.h"
 
 static void ask_soon(const char *what, unsigned int card)
 {
@@ -264,21 +264,70 @@ static uint32_t link_state(int fd)
 	return l.state;
 }
 
+/* Gangs: one over all four cards, one on the two cores of the card whose links go. */
+static void gangs_open(struct member m[6], const struct place *p)
+{
+	static const char * const card[4] = { FIRST, SECOND, "0000:03:00.0", "0000:04:00.0" };
+	const struct gang inside[2] = { { GANG_PLACE + 64, 0, 2 }, { GANG_PLACE + 64, 1, 2 } };
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		member_open(&m[i], p, card[i], 0, 600000);
+	for (i = 0; i < 2; i++)
+		member_open(&m[4 + i], p, SECOND, 1 - i, 600000);
+	for (i = 0; i < 4; i++)
+		member_start(&m[i], i, 4, GANG_MEET, 50);
+	for (i = 0; i < 4; i++)
+		is(member_end(&m[i]), 0, "four cards meet");
+	for (i = 0; i < 2; i++)
+		prog_gang(m[4 + i].e.code_mem, ENV_CODE, &inside[i], GANG_MEET, 50);
+}
+
+/* A gang over all cards is at work while the links of the second one go down. */
+static void gangs_lose_links(struct member m[6])
+{
+	struct drm_axon_ctx_get_state s;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		member_start(&m[i], i, 4, GANG_SPIN, 1);
+	for (i = 0; i < 4; i++)
+		member_has_met(&m[i]);
+	ask_of("x-link-down 1", 1);
+	for (i = 0; i < 4; i++) {
+		is(member_end(&m[i]), -ENOLINK, "down: member %u of a gang is told", i);
+		s = member_state(&m[i]);
+		is(s.status, AXON_STATUS_PEER_LOST, "down: status");
+		is(s.peer, 1 + 1, "down: and who was lost");
+	}
+	for (i = 0; i < 2; i++)
+		member_launch(&m[4 + i]);
+	for (i = 0; i < 2; i++)
+		is(member_end(&m[4 + i]), 0, "down: who needs no link meets");
+}
+
 static void link_down(void)
 {
 	struct pollfd p = { .events = POLLPRI };
 	int events = uevents(), i;
+	struct member m[6];
+	struct place place;
 	char word[16] = "";
 	struct env a, b;
 	uint32_t handle;
 
 	two_cards(&a, &b, &handle);
+	place_open(&place, SECOND);
+	gangs_open(m, &place);
 	p.fd = open("/sys/bus/pci/devices/" FIRST "/link1/state", O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < 2; i++) {
 		const char *want = i ? "up" : "down";
 
 		is(read(p.fd, word, sizeof(word)) > 0, 1, "the state is read");
-		ask_of(i ? "x-link-down 0" : "x-link-down 1", 1);
+		if (i)
+			ask_of("x-link-down 0", 1);
+		else
+			gangs_lose_links(m);
 		is(poll(&p, 1, 30000), 1, "%s: poll() tells", want);
 		lseek(p.fd, 0, SEEK_SET);
 		ok(card_file_is(FIRST, "link1/state", want), "%s: sysfs too", want);
@@ -291,6 +340,12 @@ static void link_down(void)
 		is(vm_map(a.fd, a.vm, handle, 0, VA, SIZE, DRM_AXON_BIND_NOEXEC), 0,
 		   "%s: it can be bound", want);
 	}
+	for (i = 0; i < 6; i++)
+		member_close(&m[i]);
+	gangs_open(m, &place);
+	for (i = 0; i < 6; i++)
+		member_close(&m[i]);
+	place_close(&place);
 	close(p.fd);
 	close(events);
 	env_close(&a);
@@ -300,14 +355,29 @@ static void link_down(void)
 /* The firmware of the card whose memory the other has: its card is given up, and it is told. */
 static void peer_dead(void)
 {
+	struct member m[2];
+	struct place place;
 	struct env a, b;
 	uint32_t handle, i;
 
 	two_cards(&a, &b, &handle);
+	place_open(&place, SECOND);
+	for (i = 0; i < 2; i++) {
+		member_open(&m[i], &place, i ? SECOND : FIRST, 0, 600000);
+		member_start(&m[i], i, 2, GANG_SPIN, 1);
+	}
+	for (i = 0; i < 2; i++)
+		member_has_met(&m[i]);
 	ask_of("x-stall-fw 1", 1);
 	for (i = 0; i < 600 && dev_state(b.fd) != DRM_AXON_STATE_WEDGED; i++)
 		usleep(50000);
 	is(dev_state(b.fd), DRM_AXON_STATE_WEDGED, "the second card is given up");
+	is(member_end(&m[1]), -EIO, "a member there: EIO");
+	is(member_end(&m[0]), -ENOLINK, "and who was in a gang with it: ENOLINK");
+	is(member_state(&m[0]).peer, 1 + 1, "told which");
+	for (i = 0; i < 2; i++)
+		member_close(&m[i]);
+	place_close(&place);
 	/* soon after */
 	for (i = 0; i < 100 && vm_map(a.fd, a.vm, handle, 0, 2 * VA, 4096, DRM_AXON_BIND_NOEXEC) !=
 	     -ENOLINK; i++)

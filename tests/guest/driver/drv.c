@@ -175,6 +175,42 @@ int card_driver(const char *what, const char *name)
 	return write_file(path, name);
 }
 
+int card_take(const char *name, enum card_how how)
+{
+	char path[160];
+
+	if (how == CARD_UNBOUND)
+		return card_driver("unbind", name);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", name,
+		 how == CARD_REMOVED ? "remove" : "reset");
+	return write_file(path, "1");
+}
+
+int card_bring_back(const char *name, enum card_how how)
+{
+	int ret = 0;
+
+	if (how == CARD_REMOVED)
+		return write_file("/sys/bus/pci/rescan", "1");
+	if (how == CARD_RESET)
+		ret = card_driver("unbind", name);
+	return ret ? ret : card_driver("bind", name);
+}
+
+int card_open_soon(const char *name)
+{
+	int i, fd = -ENODEV;
+
+	for (i = 0; i < 6000 && fd < 0; i++) {
+		fd = card_open(name);
+		if (fd < 0)
+			usleep(10000);
+	}
+	if (fd < 0)
+		bail("%s does not come back", name);
+	return fd;
+}
+
 int drv_ioctl_once(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg) ? -errno : 0;
@@ -402,25 +438,37 @@ int syncobj_wait(int fd, uint32_t handle, uint64_t point, int64_t timeout_ns)
 	return drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, &w);
 }
 
-int syncobj_error(int fd, uint32_t handle)
+int syncobj_file(int fd, uint32_t handle)
 {
 	struct drm_syncobj_handle h = {
 		.handle = handle, .fd = -1,
 		.flags = DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE,
 	};
+
+	if (drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &h))
+		bail("syncobj %u has no fence", handle);
+	return h.fd;
+}
+
+int fence_error(int fence_fd)
+{
 	struct sync_fence_info fence = { 0 };
 	struct sync_file_info info = {
 		.num_fences = 1, .sync_fence_info = (uintptr_t)&fence,
 	};
-	int ret = drv_ioctl(fd, DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &h);
 
-	if (ret)
-		bail("syncobj %u has no fence", handle);
-	if (ioctl(h.fd, SYNC_IOC_FILE_INFO, &info))
+	if (ioctl(fence_fd, SYNC_IOC_FILE_INFO, &info))
 		bail("sync_file tells nothing");
-	close(h.fd);
 	/* 1: signalled, 0: not yet */
 	return fence.status == 1 ? 0 : fence.status ? fence.status : -EBUSY;
+}
+
+int syncobj_error(int fd, uint32_t handle)
+{
+	int file = syncobj_file(fd, handle), ret = fence_error(file);
+
+	close(file);
+	return ret;
 }
 
 int submit(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num,
@@ -454,6 +502,20 @@ int run(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num)
 	return ret;
 }
 
+int go(int fd, uint32_t queue, struct drm_axon_job job)
+{
+	struct drm_axon_queue_wait w = { .queue_id = queue };
+	struct timespec now;
+	int ret = submit(fd, queue, &job, 1, NULL, 0, (uint64_t *)&w.seqno);
+
+	if (ret)
+		return ret;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	w.timeout_ns = now.tv_sec * 1000000000ll + 2 * DRV_TIMEOUT_NS;
+	ret = drv_ioctl(fd, DRM_IOCTL_AXON_QUEUE_WAIT, &w);
+	return ret ? ret : w.ctx_state ? -ECANCELED : 0;
+}
+
 struct drm_axon_job job_nop(void)
 {
 	return (struct drm_axon_job){ .opcode = AXON_CMD_NOP };
@@ -474,7 +536,7 @@ struct drm_axon_job job_launch(uint64_t program, uint64_t args)
 	return (struct drm_axon_job){ .opcode = AXON_CMD_LAUNCH, .operand = { program, args } };
 }
 
-static struct axon_inst inst(uint8_t opcode)
+struct axon_inst inst(uint8_t opcode)
 {
 	struct axon_inst i = { .opcode = opcode, .wait_reg = AXON_SREG_NONE };
 	unsigned int n;
@@ -484,8 +546,7 @@ static struct axon_inst inst(uint8_t opcode)
 	return i;
 }
 
-static struct axon_inst inst_ctl(uint8_t opcode, uint8_t rd, uint8_t ra, uint64_t imm,
-				 uint8_t dtype)
+struct axon_inst inst_ctl(uint8_t opcode, uint8_t rd, uint8_t ra, uint64_t imm, uint8_t dtype)
 {
 	struct axon_inst i = inst(opcode);
 
@@ -495,18 +556,36 @@ static struct axon_inst inst_ctl(uint8_t opcode, uint8_t rd, uint8_t ra, uint64_
 	return i;
 }
 
-void prog_write(void *mem, uint64_t addr, int kind, uint64_t operand)
+struct axon_inst inst_branch(enum axon_cond cond, uint8_t ra, uint64_t imm, uint32_t target)
+{
+	struct axon_inst i = inst_ctl(AXON_OP_BRANCH, 0, ra, imm, 0);
+
+	i.op0 = cond;
+	i.ctl.target = target;
+	return i;
+}
+
+void prog_put(void *mem, uint64_t addr, const struct axon_inst *code, uint32_t n)
 {
 	struct axon_program *p = mem;
+
+	memset(p, 0, sizeof(*p));
+	p->magic = AXON_PROGRAM_MAGIC;
+	p->version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
+	p->engine[AXON_ENGINE_SYNC].addr = addr + sizeof(*p);
+	p->engine[AXON_ENGINE_SYNC].count = n;
+	memcpy(p + 1, code, n * sizeof(code[0]));
+}
+
+void prog_write(void *mem, uint64_t addr, int kind, uint64_t operand)
+{
 	struct axon_inst code[3];
 	uint32_t n = 0;
 
 	switch (kind) {
 	case PROG_LOOP:
-		code[n] = inst_ctl(AXON_OP_BRANCH, 0, AXON_SREG_NONE, 0, 0);
-		code[n++].op0 = AXON_COND_ALWAYS;
-		code[n] = inst_ctl(AXON_OP_BRANCH, 0, AXON_SREG_NONE, 0, 0);
-		code[n++].op0 = AXON_COND_ALWAYS;
+		code[n++] = inst_branch(AXON_COND_ALWAYS, AXON_SREG_NONE, 0, 0);
+		code[n++] = inst_branch(AXON_COND_ALWAYS, AXON_SREG_NONE, 0, 0);
 		break;
 	case PROG_STORE:
 		/* register 2 is the core's number; what is stored does not matter */
@@ -532,12 +611,7 @@ void prog_write(void *mem, uint64_t addr, int kind, uint64_t operand)
 	}
 	if (kind != PROG_RUN_OUT)
 		code[n++] = inst(AXON_OP_HALT);
-	memset(p, 0, sizeof(*p));
-	p->magic = AXON_PROGRAM_MAGIC;
-	p->version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
-	p->engine[AXON_ENGINE_SYNC].addr = addr + sizeof(*p);
-	p->engine[AXON_ENGINE_SYNC].count = n;
-	memcpy(p + 1, code, n * sizeof(code[0]));
+	prog_put(mem, addr, code, n);
 }
 
 static uint32_t env_bo(struct env *e, uint64_t addr, uint8_t **mem)

@@ -36,6 +36,11 @@ int drv_open_nr(int nr);		/* -errno if there is no such node */
 void card_name(int fd, char name[CARD_NAME]);		/* of an open node; bails out */
 int card_open(const char *name);			/* its node, or -errno */
 int card_driver(const char *what, const char *name);	/* "bind", "unbind" */
+int card_open_soon(const char *name);			/* waits for the node; bails out */
+/* through sysfs, as root */
+enum card_how { CARD_STAYS, CARD_UNBOUND, CARD_REMOVED, CARD_RESET };
+int card_take(const char *name, enum card_how how);
+int card_bring_back(const char *name, enum card_how how);
 int write_file(const char *path, const char *text);
 /* first line of a file of the card's in sysfs; says what it is if it is not @want */
 bool card_file_is(const char *name, const char *file, const char *want);
@@ -69,11 +74,19 @@ int syncobj_destroy(int fd, uint32_t handle);
 int syncobj_wait(int fd, uint32_t handle, uint64_t point, int64_t timeout_ns);
 /* error of the fence in a binary syncobj that has signalled: 0 or -errno, through a sync_file */
 int syncobj_error(int fd, uint32_t handle);
+/* its fence as a sync_file, which can be asked when the card is gone; poll() tells when it ends */
+int syncobj_file(int fd, uint32_t handle);	/* bails out */
+int fence_error(int fence_fd);			/* 0 or -errno; -EBUSY: has not ended */
 
 int submit(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num,
 	   const struct drm_axon_sync *syncs, uint32_t num_syncs, uint64_t *seqno);
 /* submit, wait for the end, give the fence's error */
 int run(int fd, uint32_t queue, const struct drm_axon_job *jobs, uint32_t num);
+/*
+ * the same without a syncobj, since these cannot be made on a card that is gone; a context that was
+ * banned meanwhile is -ECANCELED
+ */
+int go(int fd, uint32_t queue, struct drm_axon_job job);
 
 struct drm_axon_job job_nop(void);
 struct drm_axon_job job_copy(uint64_t dst, uint64_t src, uint64_t size);
@@ -84,6 +97,11 @@ struct drm_axon_job job_launch(uint64_t program, uint64_t args);
 enum { PROG_HALT, PROG_LOOP, PROG_STORE, PROG_LOAD, PROG_DEADLOCK, PROG_BAD_OPCODE, PROG_RUN_OUT };
 /* @operand: PROG_STORE, PROG_LOAD: address accessed */
 void prog_write(void *mem, uint64_t addr, int kind, uint64_t operand);
+/* the same from instructions */
+void prog_put(void *mem, uint64_t addr, const struct axon_inst *code, uint32_t n);
+struct axon_inst inst(uint8_t opcode);
+struct axon_inst inst_ctl(uint8_t opcode, uint8_t rd, uint8_t ra, uint64_t imm, uint8_t dtype);
+struct axon_inst inst_branch(enum axon_cond cond, uint8_t ra, uint64_t imm, uint32_t target);
 
 /**
  * struct env - a context with a queue, a page of code and a page of data

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,41 +28,9 @@
 
 static char name[2][CARD_NAME];
 
-/* ---- what needs no syncobj, since these cannot be made on a card that is gone ---- */
-
-/* Submit and wait: 0, or the error; a context that was banned meanwhile is -ECANCELED. */
-static int go(int fd, uint32_t queue, struct drm_axon_job job)
-{
-	struct drm_axon_queue_wait w = { .queue_id = queue };
-	struct timespec now;
-	int ret = submit(fd, queue, &job, 1, NULL, 0, (uint64_t *)&w.seqno);
-
-	if (ret)
-		return ret;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	w.timeout_ns = (now.tv_sec + LIMIT_S) * 1000000000ll;
-	ret = drv_ioctl(fd, DRM_IOCTL_AXON_QUEUE_WAIT, &w);
-	return ret ? ret : w.ctx_state ? -ECANCELED : 0;
-}
-
-/* A node is there once the driver is bound; what removed the card may still be at it. */
-static int open_soon(const char *card)
-{
-	int i, fd = -ENODEV;
-
-	for (i = 0; i < 100 * LIMIT_S && fd < 0; i++) {
-		fd = card_open(card);
-		if (fd < 0)
-			usleep(10000);
-	}
-	if (fd < 0)
-		bail("%s does not come back", card);
-	return fd;
-}
-
 static void attach(struct env *e, unsigned int card, uint32_t core)
 {
-	env_attach(e, open_soon(name[card]), core, 0);
+	env_attach(e, card_open_soon(name[card]), core, 0);
 }
 
 static bool peer_is(unsigned int card, unsigned int peer, const char *state)
@@ -115,7 +82,7 @@ static void test_exporter(void)
 	is(p[BIG - 1], 0x11, "it is there");
 	is(card_driver("unbind", name[1]), 0, "the exporter is unbound");
 	check_dead(&a, link, "unbound");
-	other = open_soon(name[0]);
+	other = card_open_soon(name[0]);
 	is(bo_import(other, fd, &again), -ENOLINK, "unbound: no new import");
 	is(vm_unmap(a.fd, a.vm, VA, 4096), 0, "unbound: unmapped in part");
 	is(vm_map(a.fd, a.vm, a.data, 0, VA + 8192, ENV_SIZE, 0), 0, "unbound: replaced in part");
@@ -187,7 +154,7 @@ static void test_reset(void)
 	check_dead(&a, link, "reset");
 	is(bo_export(b.fd, bo, &fd), 0, "reset: its buffer is exported");
 	close(a.fd);
-	a.fd = open_soon(name[0]);
+	a.fd = card_open_soon(name[0]);
 	is(bo_import(a.fd, fd, &link), -ENOLINK, "reset: but not imported");
 	close(fd);
 	close(a.fd);
@@ -271,33 +238,9 @@ static void *churn(void *arg)
 	return NULL;
 }
 
-enum how { LEAVE, UNBIND, REMOVE, RESET };
-
-static int take_away(unsigned int card, enum how how)
-{
-	char path[160];
-
-	if (how == UNBIND)
-		return card_driver("unbind", name[card]);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", name[card],
-		 how == REMOVE ? "remove" : "reset");
-	return write_file(path, "1");
-}
-
-static int bring_back(unsigned int card, enum how how)
-{
-	int ret = 0;
-
-	if (how == REMOVE)
-		return write_file("/sys/bus/pci/rescan", "1");
-	if (how == RESET)
-		ret = card_driver("unbind", name[card]);
-	return ret ? ret : card_driver("bind", name[card]);
-}
-
 struct taking {
 	unsigned int card;
-	enum how how;
+	enum card_how how;
 	int ret;
 };
 
@@ -305,7 +248,7 @@ static void *take(void *arg)
 {
 	struct taking *t = arg;
 
-	t->ret = take_away(t->card, t->how);
+	t->ret = card_take(name[t->card], t->how);
 	return NULL;
 }
 
@@ -340,15 +283,15 @@ static bool join(pthread_t t)
 }
 
 /* What the user of a card is told: the victim's of its card, the other's of the memory. */
-static bool told_right(struct side *s, enum how how)
+static bool told_right(struct side *s, enum card_how how)
 {
 	struct drm_axon_ctx_get_state cs;
 
 	switch (how) {
-	case UNBIND:
-	case REMOVE:
+	case CARD_UNBOUND:
+	case CARD_REMOVED:
 		return s->told == -ENODEV || s->told == -ECANCELED;
-	case RESET:
+	case CARD_RESET:
 		return s->told == -EIO || s->told == -ECANCELED;
 	default:
 		return s->told == -ECANCELED && !ctx_state(s->work.fd, s->work.ctx, &cs) &&
@@ -358,7 +301,7 @@ static bool told_right(struct side *s, enum how how)
 }
 
 /* Return: NULL, or what went wrong. */
-static const char *run_round(const enum how how[2])
+static const char *run_round(const enum card_how how[2])
 {
 	pthread_t worker[2], by[2], churner[2], taker[2];
 	struct taking t[2] = { { 0, how[0], 0 }, { 1, how[1], 0 } };
@@ -380,10 +323,10 @@ static const char *run_round(const enum how how[2])
 	if (side[0].copies < 4 || side[1].copies < 4)
 		bad = "nothing was copied";
 	for (i = 0; i < 2; i++)
-		if (how[i] != LEAVE)
+		if (how[i] != CARD_STAYS)
 			pthread_create(&taker[i], NULL, take, &t[i]);
 	for (i = 0; i < 2; i++)
-		if (how[i] != LEAVE && !join(taker[i]))
+		if (how[i] != CARD_STAYS && !join(taker[i]))
 			bail("a card is not let go");
 	for (i = 0; i < 2; i++)
 		if (!join(worker[i]))
@@ -399,7 +342,7 @@ static const char *run_round(const enum how how[2])
 			bad = "a card was not let go";
 		if (!told_right(&side[i], how[i]))
 			bad = "a user was told something else";
-		if (how[i] == LEAVE && side[i].local_told)
+		if (how[i] == CARD_STAYS && side[i].local_told)
 			bad = "somebody who had nothing to do with it was hit";
 		if (bad)
 			printf("# card %d: told %d, bystander %d, %u copies\n", i, side[i].told,
@@ -412,7 +355,7 @@ static const char *run_round(const enum how how[2])
 		env_close(&side[i].local);
 	}
 	for (i = 0; i < 2; i++)
-		if (how[i] != LEAVE && bring_back(i, how[i]))
+		if (how[i] != CARD_STAYS && card_bring_back(name[i], how[i]))
 			bad = "a card does not come back";
 	for (i = 0; i < 2 && !n; i++) {
 		env_close(&side[i].work);
@@ -423,10 +366,12 @@ static const char *run_round(const enum how how[2])
 
 static void test_rounds(unsigned int rounds)
 {
-	static const enum how how[][2] = {
-		{ LEAVE, UNBIND }, { UNBIND, LEAVE }, { UNBIND, UNBIND }, { LEAVE, REMOVE },
-		{ REMOVE, LEAVE }, { LEAVE, RESET }, { RESET, LEAVE }, { RESET, RESET },
-		{ UNBIND, RESET }, { REMOVE, UNBIND },
+	static const enum card_how how[][2] = {
+		{ CARD_STAYS, CARD_UNBOUND }, { CARD_UNBOUND, CARD_STAYS },
+		{ CARD_UNBOUND, CARD_UNBOUND }, { CARD_STAYS, CARD_REMOVED },
+		{ CARD_REMOVED, CARD_STAYS }, { CARD_STAYS, CARD_RESET },
+		{ CARD_RESET, CARD_STAYS }, { CARD_RESET, CARD_RESET },
+		{ CARD_UNBOUND, CARD_RESET }, { CARD_REMOVED, CARD_UNBOUND },
 	};
 	static const char * const word[] = { "stays", "unbound", "removed", "reset" };
 	const unsigned int kinds = sizeof(how) / sizeof(how[0]);
@@ -469,7 +414,7 @@ int main(int argc, char **argv)
 	test_reset();
 	test_rounds(rounds);
 	for (i = 0; i < 2; i++) {
-		fd[i] = open_soon(name[i]);
+		fd[i] = card_open_soon(name[i]);
 		for (n = 0; n < 500 && hbm_used(fd[i]) != before[i]; n++)
 			usleep(10000);
 		is(hbm_used(fd[i]), before[i], "nothing is left on card %d", i);
