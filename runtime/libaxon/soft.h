@@ -269,6 +269,8 @@ struct soft_held {
  * @core: it feeds
  * @timeout_ns: for a job on its core
  * @mem: HBM offset of rings and words
+ * @first: its oldest job when time limits were looked at, 0 none (guarded by run)
+ * @first_ns: since when
  * @timed_out: the driver killed its running job (guarded by run)
  * @faulted: @fault is valid (guarded by run, as all that follows)
  * @fault: what the firmware said about the failed job
@@ -299,6 +301,8 @@ struct soft_queue {
 	uint32_t core;
 	uint64_t timeout_ns;
 	uint64_t mem;
+	uint64_t first;
+	uint64_t first_ns;
 	bool timed_out;
 	bool faulted;
 	struct axon_fault fault;

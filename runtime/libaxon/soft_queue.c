@@ -321,6 +321,7 @@ static void fill_state(struct soft_queue *q, uint32_t status, uint64_t seqno)
 	state->sem_value = q->fault.sem_value;
 	state->sem_wanted = q->fault.sem_wanted;
 	state->fault_addr = q->fault.addr;
+	state->peer = q->fault.peer;
 }
 
 /* The firmware passes the record on a moment after the completion. */
@@ -343,8 +344,7 @@ static void context_fail(struct soft_card *card, struct soft_queue *q, uint64_t 
 	int error = q->timed_out ? -ETIME : axon_status_errno(status);
 	struct soft_queue *other;
 
-	if (!q->timed_out)
-		wait_fault(card, q);
+	wait_fault(card, q);
 	fill_state(q, status, seqno);
 	ctx->state.state |= DRM_AXON_CTX_BANNED |
 			    (q->timed_out ? DRM_AXON_CTX_TIMEDOUT : DRM_AXON_CTX_FAULTED);
@@ -450,14 +450,38 @@ bool soft_queues_reap(struct soft_card *card)
 
 /* ---- time limits ---- */
 
-static void kill_job(struct soft_card *card, struct soft_queue *q)
+/* @how: AXON_MBOX_CORE_RESET or AXON_MBOX_GANG_RESET. */
+static void kill_job(struct soft_card *card, struct soft_queue *q, uint32_t how)
 {
 	struct axon_mbox_core req = { .core = q->core, .queue = q->id };
 
+	/* Its end may not have been taken yet. */
+	if (q->timed_out)
+		return;
 	q->timed_out = true;
-	/* NOT_FOUND: it has just ended by itself. */
-	if (soft_mbox(card, AXON_MBOX_CORE_RESET, &req, sizeof(req)))
+	/* NOT_FOUND: it has just ended by itself, or it does not wait for its gang. */
+	if (soft_mbox(card, how, &req, sizeof(req)))
 		q->timed_out = false;
+}
+
+/*
+ * A launch that waits for others to join its gang does not have its core, so that nobody else need
+ * be charged for it: its wait is its own time.
+ */
+static void check_waiter(struct soft_card *card, struct soft_queue *q, uint64_t now)
+{
+	uint64_t first = atomic_load(&q->completed) + 1;
+
+	if (first > atomic_load(&q->last)) {
+		q->first = 0;
+	} else if (q->first != first) {
+		q->first = first;
+		q->first_ns = now;
+	} else if (now > q->first_ns && now - q->first_ns > q->timeout_ns) {
+		kill_job(card, q, AXON_MBOX_GANG_RESET);
+		/* If it does not wait: ask again later. */
+		q->first_ns += q->timeout_ns / 4;
+	}
 }
 
 static void check_core(struct soft_card *card, uint32_t core, uint64_t now)
@@ -480,7 +504,7 @@ static void check_core(struct soft_card *card, uint32_t core, uint64_t now)
 		return;
 	}
 	if (now > watch->since_ns && now - watch->since_ns > q->timeout_ns)
-		kill_job(card, q);
+		kill_job(card, q, AXON_MBOX_CORE_RESET);
 }
 
 void soft_queues_check_time(struct soft_card *card, uint64_t now)
@@ -493,8 +517,10 @@ void soft_queues_check_time(struct soft_card *card, uint64_t now)
 	for (core = 0; core < card->cores; core++)
 		check_core(card, core, now);
 	for (q = card->queues; q; q = q->next)
-		if (q->live)
+		if (q->live) {
+			check_waiter(card, q, now);
 			check_stopped(card, q);
+		}
 }
 
 /* ---- waiting ---- */

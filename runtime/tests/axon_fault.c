@@ -229,6 +229,42 @@ static void test_timeout_and_neighbour(void **state)
 	axon_device_close(dev);
 }
 
+/* A launch that waits for the other member of its gang: its core is others', its time is its own. */
+static void test_gang_alone(void **state)
+{
+	struct axon_device *dev = open_card();
+	struct client bad = open_client(dev, 0, 200);
+	struct client good = open_client(dev, 0, 0);
+	struct drm_axon_job job = launch_job(CODE, 0);
+	struct drm_axon_ctx_get_state s;
+	struct axon_program *program;
+	struct axon_bo *good_code;
+	struct axon_bo *code;
+	struct program p;
+	uint64_t seqno;
+
+	program_init(&p, "halt");
+	program_add(&p, inst_halt());
+	code = new_code(dev, bad.vm, CODE, &p);
+	good_code = new_code(dev, good.vm, CODE, &p);
+	assert_int_equal(axon_bo_map(code, (void **)&program), 0);
+	program->gang = CODE;
+	program->ranks = 3;
+	program->rank = 1;
+	assert_int_equal(axon_submit(bad.queue, &job, 1, NULL, 0, &seqno), 0);
+	assert_int_equal(run_job(good.queue, &job), 0);
+	assert_int_equal(axon_wait(bad.queue, seqno, WAIT_NS), -ETIME);
+	assert_int_equal(axon_context_state(bad.ctx, &s), 0);
+	assert_true(s.state & DRM_AXON_CTX_TIMEDOUT);
+	assert_int_equal(s.peer, 1);
+	assert_int_equal(run_job(good.queue, &job), 0);
+	axon_bo_destroy(code);
+	axon_bo_destroy(good_code);
+	close_client(&bad);
+	close_client(&good);
+	axon_device_close(dev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_isolation),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_timeout_and_neighbour),
+		cmocka_unit_test(test_gang_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
