@@ -520,6 +520,20 @@ AXCC_API int axcc_barrier(struct axcc_comm *comm, uint64_t *seq)
 	return post(comm, &call, seq);
 }
 
+AXCC_API const char *axcc_op_algorithm(struct axcc_comm *comm, uint64_t seq)
+{
+	struct cc_member *m = member_of(comm);
+	const char *name = NULL;
+
+	if (!m)
+		return "";
+	pthread_mutex_lock(&m->team->lock);
+	if (m->req[seq % CC_MAX_REQS].seq == seq)
+		name = m->req[seq % CC_MAX_REQS].algorithm;
+	pthread_mutex_unlock(&m->team->lock);
+	return name ? name : "";
+}
+
 AXCC_API int axcc_wait(struct axcc_comm *comm, uint64_t seq, int64_t timeout_ns)
 {
 	struct cc_member *m = member_of(comm);

@@ -132,19 +132,54 @@ static uint32_t peer_rank(const struct cc_member *m, const struct drm_axon_ctx_g
 	return rank < m->team->ranks ? rank : AXCC_NO_RANK;
 }
 
+/* Adds up by which members of this process, by index, each other one cannot be reached. */
+static void count_cut(const struct cc_member *m, uint32_t *cut)
+{
+	const struct cc_team *team = m->team;
+	struct drm_axon_link links[AXON_MAX_PEERS];
+	uint32_t count = AXON_MAX_PEERS, i, k;
+
+	if (axon_device_links(m->dev, links, &count))
+		return;
+	for (i = 0; i < team->members; i++)
+		for (k = 0; k < count && k < AXON_MAX_PEERS; k++)
+			cut[i] += links[k].state != AXON_PEER_UP &&
+				links[k].peer == team->seat[team->member[i].rank].info.fabric_id;
+}
+
+/*
+ * Both ends of a link that is down see that. It is the one whom most others cannot reach; if there
+ * are several, @owner.
+ */
+static uint32_t whose_link(const struct cc_team *team, uint32_t owner)
+{
+	uint32_t cut[AXCC_MAX_RANKS] = { 0 };
+	uint32_t most = 0, i;
+
+	for (i = 0; i < team->members; i++)
+		count_cut(&team->member[i], cut);
+	for (i = 0; i < team->members; i++)
+		most = cut[i] > most ? cut[i] : most;
+	for (i = 0; most && i < team->members; i++)
+		if (cut[i] == most && (owner == AXCC_NO_RANK ||
+				       cut[team->member_of[owner]] != most))
+			owner = team->member[i].rank;
+	return owner;
+}
+
 static void blame_fault(const struct cc_member *m, const struct drm_axon_ctx_get_state *state,
 			struct cc_blame *blame)
 {
 	uint32_t owner = AXCC_NO_RANK;
 
 	if (state->status == AXON_STATUS_FAULT_LINK)
-		owner = cc_buffer_owner(m->team, m, state->fault_addr);
+		owner = whose_link(m->team, cc_buffer_owner(m->team, m, state->fault_addr));
 	if (owner != AXCC_NO_RANK) {
 		blame->kind = AXCC_ERROR_LINK;
 		blame->error = -ENOLINK;
 		blame->rank = owner;
 		snprintf(blame->detail, sizeof(blame->detail),
-			 "cannot be reached over its links by rank %u", m->rank);
+			 "cannot be reached over its links");
 		return;
 	}
 	blame->kind = AXCC_ERROR_CARD;
@@ -163,12 +198,25 @@ static void blame_rank(struct cc_blame *blame, uint32_t rank, const char *detail
 	snprintf(blame->detail, sizeof(blame->detail), "%s", detail);
 }
 
+/* The card takes no work any more. */
+static bool dead(const struct cc_member *m)
+{
+	struct drm_axon_query_device info;
+	int err = axon_device_query(m->dev, &info);
+
+	return err == -EIO || err == -ENODEV || (!err && info.state != DRM_AXON_STATE_READY);
+}
+
 /* The most certain evidence first; @round says how certain. */
 static bool judge(const struct cc_member *m, uint32_t round, struct cc_blame *blame)
 {
 	struct drm_axon_ctx_get_state state;
 	uint32_t peer;
 
+	if (round == 0 && dead(m)) {
+		blame_rank(blame, m->rank, "has a card that is dead, gone or being reset");
+		return true;
+	}
 	if (axon_context_state(m->ctx, &state) || !state.state)
 		return false;
 	peer = peer_rank(m, &state);
@@ -193,17 +241,20 @@ static bool judge(const struct cc_member *m, uint32_t round, struct cc_blame *bl
 	return false;
 }
 
-void cc_blame_cards(struct cc_member *member, const struct cc_req *req, int error,
-		    struct cc_blame *blame)
+bool cc_blame_cards(const struct cc_team *team, struct cc_blame *blame)
 {
-	struct cc_team *team = member->team;
 	uint32_t round, i;
 
 	for (round = 0; round < 4; round++)
 		for (i = 0; i < team->members; i++)
 			if (judge(&team->member[i], round, blame))
-				return;
-	if (error == -ETIMEDOUT) {
+				return true;
+	return false;
+}
+
+void cc_blame_member(const struct cc_member *member, int error, struct cc_blame *blame)
+{
+	if (error == -ETIMEDOUT || error == -ETIME) {
 		blame_rank(blame, member->rank, "does not get on");
 		return;
 	}

@@ -59,15 +59,11 @@ struct work {
 static int internal(struct work *w, int err)
 {
 	struct cc_team *team = w->team;
-	struct cc_blame blame = {
-		.kind = AXCC_ERROR_INTERNAL,
-		.error = err,
-		.rank = w->leader->rank,
-		.coll = w->doing.coll,
-		.nth = w->doing.nth,
-	};
+	struct cc_blame blame = { .coll = w->doing.coll, .nth = w->doing.nth };
 
 	pthread_mutex_lock(&team->lock);
+	if (!cc_blame_cards(team, &blame))
+		cc_blame_member(&team->member[team->met], err, &blame);
 	cc_team_fail(team, &blame);
 	err = team->error.error;
 	pthread_mutex_unlock(&team->lock);

@@ -214,6 +214,7 @@ enum cc_req_state {
  * @nth: collectives: number of the collective, the same at all ranks; SEND, RECV: 0
  * @queue: LAUNCHED: whose job ends it
  * @seqno: LAUNCHED: number of that job
+ * @algorithm: LAUNCHED: name of the schedule's
  * @since_ns: when it was posted
  * @peer: SEND, RECV: the other rank
  */
@@ -224,6 +225,7 @@ struct cc_req {
 	uint64_t nth;
 	struct axon_queue *queue;
 	uint64_t seqno;
+	const char *algorithm;
 	uint64_t since_ns;
 	uint32_t peer;
 };
@@ -305,6 +307,7 @@ struct cc_launch {
 
 /* Programs for all of the launch's ranks of this process, made if they are not there. */
 int cc_plan_get(struct cc_team *team, const struct cc_launch *launch, struct cc_plan **plan);
+const char *cc_plan_algorithm(const struct cc_plan *plan);
 /* Submits them. *@seqno: by index of the rank in this process. */
 int cc_plan_submit(struct cc_team *team, struct cc_plan *plan, uint64_t *seqno);
 /* The schedule of a launch, good until the next call. */
@@ -518,6 +521,7 @@ struct cc_blame {
  * @op: collectives, by number
  * @pair: sends and receives, by sender and receiver; NULL before the first
  * @spare_halves: to be used again
+ * @met: index of the member whose card gave the last error while programs were made or submitted
  * @launched_ns: when an operation was last handed over
  * @gone: ranks whose handle was destroyed
  * @failed: @error is set (atomic)
@@ -560,6 +564,7 @@ struct cc_team {
 	struct cc_op op[CC_MAX_REQS];
 	struct cc_pair *pair;
 	struct cc_half *spare_halves;
+	uint32_t met;
 	uint64_t launched_ns;
 	struct axcc_ranks gone;
 	atomic_bool failed;
@@ -604,9 +609,10 @@ void cc_call_str(const struct cc_call *call, char *buf, size_t size);
 /* Fills in the public form. */
 void cc_error_make(struct axcc_error *error, const struct cc_blame *blame,
 		   const struct cc_seat *seat);
-/* What the cards say about a job of @member that ended with @error. The lock is held. */
-void cc_blame_cards(struct cc_member *member, const struct cc_req *req, int error,
-		    struct cc_blame *blame);
+/* What the cards of this process say about a failure. Return: false: nothing. The lock is held. */
+bool cc_blame_cards(const struct cc_team *team, struct cc_blame *blame);
+/* If they do not know: @member met @error. */
+void cc_blame_member(const struct cc_member *member, int error, struct cc_blame *blame);
 
 /* ---- comm.c ---- */
 

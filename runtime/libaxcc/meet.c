@@ -91,19 +91,24 @@ static int listen_root(int fd, const struct cc_hello *hello, struct cc_table *ta
 	}
 }
 
+static void blame_aborted(struct cc_blame *blame, uint32_t rank)
+{
+	*blame = (struct cc_blame) {
+		.kind = AXCC_ERROR_ABORTED,
+		.error = -ECANCELED,
+		.rank = rank,
+		.coll = AXCC_NUM_COLLS,
+		.detail = "aborted while the ranks met",
+	};
+}
+
 /* Tells the others why, so that they do not blame the one who went. */
 static void give_up(int fd, const struct cc_hello *hello, int err, struct cc_blame *blame)
 {
 	struct cc_limit now = { cc_now_ns() + CC_SECOND, -1 };
 
 	if (err == -ECANCELED)
-		*blame = (struct cc_blame) {
-			.kind = AXCC_ERROR_ABORTED,
-			.error = err,
-			.rank = hello->rank,
-			.coll = AXCC_NUM_COLLS,
-			.detail = "aborted while the ranks met",
-		};
+		blame_aborted(blame, hello->rank);
 	cc_wire_send(fd, CC_WIRE_REFUSE, blame, sizeof(*blame), &now);
 }
 
@@ -128,6 +133,8 @@ static int meet_at_root(const struct cc_id *id, const struct cc_hello *hello,
 		blame->error = err;
 		blame->kind = AXCC_ERROR_NETWORK;
 		blame->rank = id->by_rank_0 ? 0 : AXCC_NO_RANK;
+		if (err == -ECANCELED)
+			blame_aborted(blame, hello->rank);
 		free(table);
 		return err;
 	}
@@ -353,13 +360,7 @@ static void gather(struct meeting *m, struct axcc_comm *comm, const struct cc_jo
 	while (!m->done) {
 		if (atomic_load(&comm->aborted) && m->count < m->expected) {
 			m->err = -ECANCELED;
-			m->blame = (struct cc_blame) {
-				.kind = AXCC_ERROR_ABORTED,
-				.error = -ECANCELED,
-				.rank = joiner->rank,
-				.coll = AXCC_NUM_COLLS,
-				.detail = "aborted while the ranks met",
-			};
+			blame_aborted(&m->blame, joiner->rank);
 			m->done = true;
 		} else if (cc_now_ns() >= limit->deadline_ns && m->count < m->expected) {
 			m->err = -ETIME;

@@ -212,10 +212,17 @@ void cc_part_put(struct cc_part *part)
 
 /* ---- jobs ---- */
 
-static void set_job(struct cc_req *req, struct axon_queue *queue, uint64_t seqno)
+/* What was handed over: the jobs' numbers by index of the rank, and how. */
+struct handed {
+	uint64_t seqno[AXCC_MAX_RANKS];
+	const char *algorithm;
+};
+
+static void set_job(struct cc_req *req, const struct cc_member *member, const struct handed *handed)
 {
-	req->queue = queue;
-	req->seqno = seqno;
+	req->queue = member->queue;
+	req->seqno = handed->seqno[member->index];
+	req->algorithm = handed->algorithm;
 	req->state = CC_REQ_LAUNCHED;
 }
 
@@ -226,7 +233,7 @@ static void wake(struct cc_team *team)
 }
 
 /* Hands programs over. An error is the whole team's: others count on it. */
-static int launch(struct cc_team *team, const struct cc_launch *l, uint64_t *seqno,
+static int launch(struct cc_team *team, const struct cc_launch *l, struct handed *handed,
 		  const struct cc_blame *blame)
 {
 	struct cc_blame b = *blame;
@@ -234,12 +241,13 @@ static int launch(struct cc_team *team, const struct cc_launch *l, uint64_t *seq
 	int err = cc_plan_get(team, l, &plan);
 
 	if (!err)
-		err = cc_plan_submit(team, plan, seqno);
-	if (!err)
+		err = cc_plan_submit(team, plan, handed->seqno);
+	if (!err) {
+		handed->algorithm = cc_plan_algorithm(plan);
 		return 0;
-	b.kind = AXCC_ERROR_INTERNAL;
-	b.error = err;
-	b.rank = team->member[0].rank;
+	}
+	if (!cc_blame_cards(team, &b))
+		cc_blame_member(&team->member[team->met], err, &b);
 	cc_team_fail(team, &b);
 	return err;
 }
@@ -331,9 +339,9 @@ static int op_launch(struct cc_team *team, struct cc_op *op)
 		.part = op->part,
 	};
 	bool nothing = !op->req.count && op->req.coll != AXCC_BARRIER;
-	uint64_t seqno[AXCC_MAX_RANKS];
+	struct handed handed;
 	uint32_t i;
-	int err = nothing ? 0 : launch(team, &l, seqno, &blame);
+	int err = nothing ? 0 : launch(team, &l, &handed, &blame);
 
 	for (i = 0; i < team->members && !err; i++) {
 		struct cc_member *m = &team->member[i];
@@ -342,7 +350,7 @@ static int op_launch(struct cc_team *team, struct cc_op *op)
 		if (nothing)
 			req->state = CC_REQ_DONE;
 		else
-			set_job(req, m->queue, seqno[i]);
+			set_job(req, m, &handed);
 	}
 	team->launched_ns = cc_now_ns();
 	op_close(team, op);
@@ -410,8 +418,8 @@ uint32_t cc_pair_slot(const struct cc_team *team, uint32_t a, uint32_t b)
 }
 
 /* The job of a rank's half. */
-static void half_launched(struct cc_team *team, const struct cc_half *h, const uint64_t *seqno,
-			  bool nothing)
+static void half_launched(struct cc_team *team, const struct cc_half *h,
+			  const struct handed *handed, bool nothing)
 {
 	struct cc_member *m = cc_member_of(team, h->rank);
 	struct cc_req *req = &m->req[h->seq % CC_MAX_REQS];
@@ -419,7 +427,7 @@ static void half_launched(struct cc_team *team, const struct cc_half *h, const u
 	if (nothing)
 		req->state = CC_REQ_DONE;
 	else
-		set_job(req, m->queue, seqno[m->index]);
+		set_job(req, m, handed);
 }
 
 static int pair_launch(struct cc_team *team, const struct cc_half *send, const struct cc_half *recv)
@@ -434,7 +442,7 @@ static int pair_launch(struct cc_team *team, const struct cc_half *send, const s
 		.part = part,
 		.slot = cc_pair_slot(team, send->rank, recv->rank),
 	};
-	uint64_t seqno[AXCC_MAX_RANKS];
+	struct handed handed;
 	int err = 0;
 
 	if (send->rank == recv->rank) {
@@ -445,11 +453,11 @@ static int pair_launch(struct cc_team *team, const struct cc_half *send, const s
 		l.req.ranks = 1;
 	}
 	if (send->count)
-		err = launch(team, &l, seqno, &blame);
+		err = launch(team, &l, &handed, &blame);
 	if (err)
 		return err;
-	half_launched(team, send, seqno, !send->count);
-	half_launched(team, recv, seqno, !send->count);
+	half_launched(team, send, &handed, !send->count);
+	half_launched(team, recv, &handed, !send->count);
 	team->launched_ns = cc_now_ns();
 	wake(team);
 	return 0;

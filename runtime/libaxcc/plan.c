@@ -35,6 +35,7 @@ struct cc_schedule_entry {
  * @hash: of what makes it different from others
  * @req: targets are @targets
  * @slot: of the gangs' memory
+ * @algorithm: name of the schedule's
  * @rank: as in cc_launch, as are @part and @targets
  * @code: by index of the ranks of this process
  * @last: number of the newest job, by the same; 0 none
@@ -46,6 +47,7 @@ struct cc_plan {
 	uint64_t hash;
 	struct axcc_request req;
 	uint32_t slot;
+	const char *algorithm;
 	uint32_t *rank;
 	uint32_t *targets;
 	struct cc_part *part;
@@ -229,6 +231,7 @@ int cc_tmp_ensure(struct cc_team *team, const struct cc_launch *l, uint64_t byte
 
 		if (!member || (*tmp && (*tmp)->size >= size))
 			continue;
+		team->met = member->index;
 		err = cc_buffer_new(member, size, tmp);
 		if (err)
 			return err;
@@ -287,8 +290,10 @@ static int make_program(struct cc_team *team, struct cc_plan *plan,
 	struct axon_inst *code;
 	uint32_t count;
 	uint64_t size;
-	int err = cc_code_make(&low, &code, &count);
+	int err;
 
+	team->met = member->index;
+	err = cc_code_make(&low, &code, &count);
 	if (err)
 		return err;
 	size = sizeof(struct axon_program) + count * sizeof(*code);
@@ -365,6 +370,7 @@ static int plan_make(struct cc_team *team, const struct cc_launch *l, uint64_t h
 	plan = plan_new(team, l, hash);
 	if (!plan)
 		return -ENOMEM;
+	plan->algorithm = schedule->algorithm;
 	for (i = 0; i < l->req.ranks && !err; i++)
 		if (cc_member_of(team, l->rank[i]))
 			err = make_program(team, plan, schedule, i);
@@ -514,6 +520,11 @@ int cc_plan_get(struct cc_team *team, const struct cc_launch *l, struct cc_plan 
 	return 0;
 }
 
+const char *cc_plan_algorithm(const struct cc_plan *plan)
+{
+	return plan->algorithm;
+}
+
 int cc_plan_submit(struct cc_team *team, struct cc_plan *plan, uint64_t *seqno)
 {
 	struct drm_axon_job job = { .opcode = AXON_CMD_LAUNCH };
@@ -524,6 +535,7 @@ int cc_plan_submit(struct cc_team *team, struct cc_plan *plan, uint64_t *seqno)
 		if (!plan->code[i].chunk)
 			continue;
 		job.operand[0] = plan->code[i].va;
+		team->met = i;
 		err = axon_submit(team->member[i].queue, &job, 1, NULL, 0, &seqno[i]);
 		if (err)
 			return err;

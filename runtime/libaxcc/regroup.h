@@ -67,7 +67,7 @@ struct cc_gathering {
 	struct cc_gathering *next;
 };
 
-/* For the control thread; the lock is held. Takes @fd, over which a rank asks, if it returns true. */
+/* For the control thread; the lock is held. Takes @fd, over which a rank asks, if it is true. */
 bool cc_gather_ask(struct cc_team *team, int fd, const void *data, uint32_t length);
 /* Concludes what is complete or overdue. Return: when to look again, or UINT64_MAX. */
 uint64_t cc_gather_look(struct cc_team *team, uint64_t now_ns);

@@ -371,7 +371,8 @@ int cc_team_job_failed(struct cc_member *member, const struct cc_req *req, int e
 	settle(team);
 	pthread_mutex_lock(&team->lock);
 	if (!atomic_load(&team->failed)) {
-		cc_blame_cards(member, req, error, &blame);
+		if (!cc_blame_cards(team, &blame))
+			cc_blame_member(member, error, &blame);
 		cc_team_fail(team, &blame);
 	}
 	error = team->error.error;

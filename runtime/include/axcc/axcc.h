@@ -425,6 +425,15 @@ int axcc_barrier(struct axcc_comm *comm, uint64_t *seq);
 int axcc_wait(struct axcc_comm *comm, uint64_t seq, int64_t timeout_ns);
 
 /**
+ * axcc_op_algorithm() - which algorithm carries an operation out
+ * @seq: its number
+ *
+ * Return: name as in axcc_explain(); "" if there is none: not all ranks have come yet, there is nothing
+ * to do, the ranks are of several processes (whose cards may take several), or it is long ago.
+ */
+const char *axcc_op_algorithm(struct axcc_comm *comm, uint64_t seq);
+
+/**
  * axcc_group_start() - put off what this thread calls until axcc_group_end()
  *
  * For axcc_comm_init(), _split(), _shrink() and operations. Groups nest; the outermost counts.
