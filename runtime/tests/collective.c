@@ -311,38 +311,49 @@ static bool undefined(const struct coll_case *c, uint32_t ranks, uint32_t rank, 
 	return c->in_place && c->coll == AXCC_REDUCE_SCATTER && at >= from && at < from + n;
 }
 
-static void expected(const struct coll_case *c, uint32_t ranks, uint32_t rank, uint64_t at,
-		     uint8_t *byte)
+/* What element @i of the output must be. Return: false: the source's or the pattern's byte. */
+static bool element(const struct coll_case *c, uint32_t ranks, uint32_t rank, uint64_t i,
+		    uint8_t *bytes)
 {
-	uint32_t size = axon_dtype_size(c->dtype);
-	uint64_t dst = dst_at(c, ranks, rank), src = src_at(c, ranks, rank);
-	uint64_t dst_end = dst + dst_count(c, ranks, rank) * size;
-	uint64_t src_end = src + src_count(c, ranks, rank) * size;
-	uint8_t element[8];
 	int v;
 
-	*byte = PATTERN(at);
-	if (at >= dst && at < dst_end && output(c, ranks, rank, (at - dst) / size, &v)) {
-		store(c->dtype, element, v);
-		*byte = element[(at - dst) % size];
-	} else if (at >= src && at < src_end) {
-		store(c->dtype, element, value(c, rank, (at - src) / size));
-		*byte = element[(at - src) % size];
-	}
+	if (!output(c, ranks, rank, i, &v))
+		return false;
+	store(c->dtype, bytes, v);
+	return true;
+}
+
+/* A byte that is no output's. */
+static uint8_t other_byte(const struct coll_case *c, uint32_t ranks, uint32_t rank, uint64_t at)
+{
+	uint32_t size = axon_dtype_size(c->dtype);
+	uint64_t src = src_at(c, ranks, rank);
+	uint8_t bytes[8];
+
+	if (at < src || at >= src + src_count(c, ranks, rank) * size)
+		return PATTERN(at);
+	store(c->dtype, bytes, value(c, rank, (at - src) / size));
+	return bytes[(at - src) % size];
 }
 
 int coll_check(const struct coll_case *c, uint32_t ranks, uint32_t rank,
 	       const struct coll_arena *a, char *why, size_t size)
 {
+	uint32_t esz = axon_dtype_size(c->dtype);
 	uint64_t dst = dst_at(c, ranks, rank);
-	uint64_t dst_end = dst + dst_count(c, ranks, rank) * axon_dtype_size(c->dtype);
+	uint64_t dst_end = dst + dst_count(c, ranks, rank) * esz;
 	uint64_t n = coll_arena_size(c, ranks), i;
-	uint8_t want;
+	uint8_t want, bytes[8] = { 0 };
+	bool out = false;
 
 	for (i = 0; i < n; i++) {
-		if (undefined(c, ranks, rank, i) && !(i >= dst && i < dst_end))
+		bool in_dst = i >= dst && i < dst_end;
+
+		if (in_dst && (i - dst) % esz == 0)
+			out = element(c, ranks, rank, (i - dst) / esz, bytes);
+		if (undefined(c, ranks, rank, i) && !in_dst)
 			continue;
-		expected(c, ranks, rank, i, &want);
+		want = in_dst && out ? bytes[(i - dst) % esz] : other_byte(c, ranks, rank, i);
 		if (a->ptr[i] == want)
 			continue;
 		snprintf(why, size, "rank %u: byte %llu (output at %llu..%llu) is 0x%02x, not "
