@@ -308,6 +308,30 @@ static void show_tensors(Elf_Scn *scn)
 	}
 }
 
+static void show_collectives(Elf_Scn *scn)
+{
+	static const char *const coll_name[] = {
+		[AXON_ELF_ALL_REDUCE] = "all_reduce", [AXON_ELF_ALL_GATHER] = "all_gather",
+		[AXON_ELF_REDUCE_SCATTER] = "reduce_scatter",
+		[AXON_ELF_ALL_TO_ALL] = "all_to_all", [AXON_ELF_BROADCAST] = "broadcast",
+		[AXON_ELF_REDUCE] = "reduce",
+	};
+	static const char *const reduction_name[] = { "sum", "max", "min" };
+	struct axon_elf_collective c;
+	const uint8_t *data;
+	size_t size, i;
+
+	data = section_data(scn, &size);
+	for (i = 0; i < size / sizeof(c); i++) {
+		memcpy(&c, data + i * sizeof(c), sizeof(c));
+		printf("collective %zu: %s %s, %" PRIu64 " x %s, root %" PRIu32 ", .bss + %#" PRIx64
+		       " to .bss + %#" PRIx64 ", at S%u >= %" PRIu32 ", then S%u\n", i,
+		       NAME(coll_name, c.coll), NAME(reduction_name, c.reduction),
+		       (uint64_t)c.count, NAME(dtype_name, c.dtype), c.root, (uint64_t)c.send,
+		       (uint64_t)c.recv, c.wait_sem, c.wait_val, c.post_sem);
+	}
+}
+
 static void show_code(Elf_Scn *scn, const char *name)
 {
 	struct axon_inst in;
@@ -367,6 +391,8 @@ static int show(Elf *elf, const char *file, const struct options *opt)
 			show_note(scn);
 		else if (opt->headers && !strcmp(name, ".axon.tensors"))
 			show_tensors(scn);
+		else if (opt->headers && !strcmp(name, ".axon.collectives"))
+			show_collectives(scn);
 		else if (opt->headers && (sh->sh_flags & SHF_ALLOC))
 			printf("section:   %s %" PRIu64 " bytes\n", name, (uint64_t)sh->sh_size);
 		if (opt->code && (sh->sh_flags & SHF_EXECINSTR) && sh->sh_type == SHT_PROGBITS)

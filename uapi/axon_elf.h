@@ -12,6 +12,8 @@
  *   .const	constants; SHF_ALLOC; bound read-only
  *   .bss	SHT_NOBITS: scratch in HBM, SHF_ALLOC | SHF_WRITE; zero before the first launch only
  *   .axon.tensors	struct axon_elf_tensor[]: inputs, then outputs, in argument order
+ *   .axon.collectives	struct axon_elf_collective[]: what the collectives sequencer does in a launch,
+ *		in order; its code is made by the loader. Since version 2
  *   .rela.text.*	struct Elf64_Rela: R_AXON_* against the symbols below
  *   .note.axon	one note, name AXON_NOTE_NAME, type AXON_NOTE_INFO, struct axon_elf_info
  *   .symtab .strtab .shstrtab
@@ -25,7 +27,9 @@
 #include "axon_types.h"
 
 #define EM_AXON			0xa805
-#define AXON_ELF_VERSION	1u
+#define AXON_ELF_VERSION	2u
+/* What an executable without collectives says: loaders of version 1 take it. */
+#define AXON_ELF_VERSION_ALONE	1u
 
 #define AXON_NOTE_NAME		"Axon"
 #define AXON_NOTE_INFO		1u
@@ -40,6 +44,7 @@
 
 /* Caps the loader enforces. */
 #define AXON_ELF_MAX_TENSORS	4096u
+#define AXON_ELF_MAX_COLLECTIVES 1024u
 #define AXON_ELF_MAX_SIZE	(1ull << 40)
 
 #define AXON_ELF_TENSOR_INPUT	0u	/* nrt_tensor_usage_t */
@@ -72,9 +77,60 @@ struct axon_elf_tensor {
 };
 AXON_ASSERT_SIZE(struct axon_elf_tensor, 384);
 
+/* What a collective does; @count is elements, as MPI counts them. n ranks. */
+enum axon_elf_coll {
+	AXON_ELF_ALL_REDUCE = 0,	/* send: count, recv: count */
+	AXON_ELF_ALL_GATHER = 1,	/* send: count, recv: n * count */
+	AXON_ELF_REDUCE_SCATTER = 2,	/* send: n * count, recv: count */
+	AXON_ELF_ALL_TO_ALL = 3,	/* send: n * count, recv: n * count */
+	AXON_ELF_BROADCAST = 4,		/* send (of root): count, recv: count */
+	AXON_ELF_REDUCE = 5,		/* send: count, recv (of root): count */
+	AXON_ELF_NUM_COLLS = 6,
+};
+
+enum axon_elf_reduction {
+	AXON_ELF_SUM = 0,
+	AXON_ELF_MAX = 1,
+	AXON_ELF_MIN = 2,
+	AXON_ELF_NUM_REDUCTIONS = 3,
+};
+
+/**
+ * struct axon_elf_collective - a collective of a launch, 64 bytes
+ * @coll: an &enum axon_elf_coll
+ * @reduction: an &enum axon_elf_reduction; 0 where nothing is reduced
+ * @dtype: an &enum axon_dtype
+ * @root: of BROADCAST and REDUCE, else 0
+ * @count: elements, not 0
+ * @send: offset in .bss
+ * @recv: offset in .bss; the same as @send: in place
+ * @wait_val: it starts when semaphore @wait_sem has reached this (AXON_WAIT_GE); not 0
+ * @wait_sem: see @wait_val
+ * @post_sem: is added 1 to when the data of this rank are there
+ * @first_sem: semaphores from this one on are the loader's; the same in all, above all others
+ * @reserved: must be 0
+ */
+struct axon_elf_collective {
+	__u32 coll;
+	__u32 reduction;
+	__u32 dtype;
+	__u32 root;
+	__u64 count;
+	__u64 send;
+	__u64 recv;
+	__u32 wait_val;
+	__u8 wait_sem;
+	__u8 post_sem;
+	__u8 first_sem;
+	__u8 reserved[17];
+};
+AXON_ASSERT_SIZE(struct axon_elf_collective, 64);
+AXON_ASSERT_OFFSET(struct axon_elf_collective, wait_val, 40);
+AXON_ASSERT_OFFSET(struct axon_elf_collective, reserved, 47);
+
 /**
  * struct axon_elf_info - the note
- * @version: AXON_ELF_VERSION
+ * @version: AXON_ELF_VERSION with collectives, else AXON_ELF_VERSION_ALONE
  * @isa_version: AXON_ISA_VERSION_MAJOR << 16 | _MINOR the code was made for
  * @revision: card generation
  * @num_cores: cores the program wants; 1

@@ -34,6 +34,7 @@ struct writer {
 	size_t text_index[AXON_NUM_ENGINES];
 	size_t symtab_index;
 	struct axon_elf_tensor *tensors;
+	struct axon_elf_collective *ccs;
 	Elf64_Rela *rela[AXON_NUM_ENGINES];
 	uint8_t note[NOTE_SIZE];
 };
@@ -229,6 +230,27 @@ static bool write_tensors(struct writer *w)
 	return data(w, scn, w->tensors, n * sizeof(*w->tensors), 8);
 }
 
+static bool write_collectives(struct writer *w)
+{
+	uint32_t n = w->p->nccs, i;
+	Elf_Scn *scn;
+
+	if (!n)
+		return true;
+	w->ccs = axc_zalloc(w->p, n * sizeof(*w->ccs));
+	if (!w->ccs)
+		return false;
+	for (i = 0; i < n; i++) {
+		const struct cc *cc = &w->p->ccs[i];
+
+		w->ccs[i] = cc->elf;
+		w->ccs[i].send = cc->send->offset + cc->send_offset;
+		w->ccs[i].recv = cc->recv->offset + cc->recv_offset;
+	}
+	scn = section(w, ".axon.collectives", SHT_PROGBITS, 0, 8, sizeof(*w->ccs));
+	return data(w, scn, w->ccs, n * sizeof(*w->ccs), 8);
+}
+
 static bool write_note(struct writer *w)
 {
 	const Elf64_Nhdr hdr = {
@@ -237,7 +259,7 @@ static bool write_note(struct writer *w)
 		.n_type = AXON_NOTE_INFO,
 	};
 	struct axon_elf_info info = {
-		.version = AXON_ELF_VERSION,
+		.version = w->p->nccs ? AXON_ELF_VERSION : AXON_ELF_VERSION_ALONE,
 		.isa_version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR,
 		.revision = AXON_REVISION_A1,
 		.num_cores = 1,
@@ -366,8 +388,8 @@ static bool write_file(struct writer *w, int fd, void **out, size_t *size)
 	eh->e_machine = EM_AXON;
 	eh->e_version = EV_CURRENT;
 	eh->e_flags = AXON_REVISION_A1;
-	if (!write_text(w) || !write_memory(w) || !write_tensors(w) || !write_note(w) ||
-	    !write_tables(w))
+	if (!write_text(w) || !write_memory(w) || !write_tensors(w) || !write_collectives(w) ||
+	    !write_note(w) || !write_tables(w))
 		return false;
 	len = elf_update(w->elf, ELF_C_WRITE);
 	if (len < 0)
@@ -399,6 +421,7 @@ int elf_write(struct axc_program *p, void **out, size_t *size)
 	for (e = 0; e < AXON_NUM_ENGINES; e++)
 		free(w->rela[e]);
 	free(w->tensors);
+	free(w->ccs);
 	free(w);
 	return p->err;
 }

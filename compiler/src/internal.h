@@ -17,11 +17,19 @@
 #include "axc/axc.h"
 #include "axon_elf.h"
 
-/* Producers: whoever finishes things and has a counting semaphore: engines, then DMA queues. */
-#define NUM_PRODUCERS	(AXON_NUM_ENGINES + AXON_NUM_DMA_QUEUES)
+/*
+ * Producers: whoever finishes things and has a counting semaphore: engines, then DMA queues, then the
+ * collectives sequencer.
+ */
+#define NUM_PRODUCERS	(AXON_NUM_ENGINES + AXON_NUM_DMA_QUEUES + 1)
 #define QUEUE_PRODUCER(q)	(AXON_NUM_ENGINES + (q))
+#define CC_PRODUCER	(AXON_NUM_ENGINES + AXON_NUM_DMA_QUEUES)
 /* Semaphore of a producer: its number plus one, so that 0 stays free for hand-written code. */
 #define PRODUCER_SEM(prod)	((uint8_t)((prod) + 1))
+
+/* What the collectives sequencer waits for, and the first that the loader's code may use. */
+#define CC_TRIGGER_SEM	((uint8_t)(NUM_PRODUCERS + 1))
+#define CC_FIRST_SEM	((uint8_t)(NUM_PRODUCERS + 2))
 
 #define NEVER	INT32_MIN	/* "nothing to wait for" among relative counts */
 
@@ -31,6 +39,7 @@
 enum op_kind {
 	OP_INST,	/* an engine instruction */
 	OP_DMA,
+	OP_CC,		/* a collective: handed to the collectives sequencer by its engine */
 	OP_REG,		/* definition of a struct axc_reg */
 	OP_LOOP,
 	OP_END,		/* of a loop */
@@ -161,6 +170,13 @@ struct stream {
 	uint32_t nrelocs, reloc_cap;
 };
 
+/* A collective and where its data lie. */
+struct cc {
+	struct axon_elf_collective elf;	/* but for @send and @recv */
+	struct axc_tensor *send, *recv;
+	uint64_t send_offset, recv_offset;
+};
+
 struct axc_program {
 	char name[64];
 	int err;
@@ -187,6 +203,9 @@ struct axc_program {
 	uint32_t nwaits, waits_cap;
 	struct stream stream[AXON_NUM_ENGINES];
 
+	struct cc *ccs;		/* in program order */
+	uint32_t nccs, ccs_cap;
+
 	struct op_cache *cache;	/* constants shared by operators */
 };
 
@@ -203,6 +222,20 @@ int schedule(struct axc_program *p);
 int use_registers(struct axc_program *p);
 int lay_out(struct axc_program *p);
 int elf_write(struct axc_program *p, void **data, size_t *size);
+
+/* What an op posts to when it has finished: in-order queues post, not the engine that feeds them. */
+static inline unsigned int producer_of(const struct op *op)
+{
+	if (op->kind == OP_CC)
+		return CC_PRODUCER;
+	return op->kind == OP_DMA ? QUEUE_PRODUCER(op->queue) : op->engine;
+}
+
+/* Does @op stand in its engine's stream? */
+static inline bool is_instruction(const struct op *op)
+{
+	return op->kind == OP_INST || op->kind == OP_DMA || op->kind == OP_CC;
+}
 
 /* dma.c */
 int check_kept(struct axc_program *p);

@@ -304,8 +304,7 @@ static void put_inst(struct place *pl, const struct op *op)
 	if (op->nwaits)
 		set_wait(pl, in, &w[op->nwaits - 1]);
 	if (op->posts) {
-		in->post_sem = PRODUCER_SEM(op->kind == OP_DMA ? QUEUE_PRODUCER(op->queue)
-							       : op->engine);
+		in->post_sem = op->kind == OP_CC ? CC_TRIGGER_SEM : PRODUCER_SEM(producer_of(op));
 		in->post_op = AXON_POST_ADD;
 		in->post_val = 1;
 	}
@@ -368,7 +367,7 @@ static void end_kept(struct place *pl)
 /* Does @op, which is no kept transfer, put something into this engine's stream? */
 static bool puts_something(const struct place *pl, const struct op *op)
 {
-	if (op->kind == OP_INST || op->kind == OP_DMA)
+	if (is_instruction(op))
 		return op->engine == pl->engine;
 	return op->kind != OP_REG || op->reg->used[pl->engine];
 }
@@ -416,7 +415,7 @@ static void lay_out_engine(struct axc_program *p, unsigned int engine)
 			end_kept(&pl);
 		if (op->keep && op->engine == engine)
 			put_kept(&pl, op);
-		else if ((op->kind == OP_INST || op->kind == OP_DMA) && op->engine == engine)
+		else if (is_instruction(op) && op->engine == engine)
 			put_inst(&pl, op);
 		else if (op->kind == OP_REG)
 			put_reg(&pl, op->reg);

@@ -99,6 +99,7 @@ static void free_ops(struct axc_program *p)
 	for (i = 0; i < p->nops; i++)
 		free(p->ops[i].loop_posts);
 	free(p->ops);
+	free(p->ccs);
 	free(p->waits);
 	for (i = 0; i < AXON_NUM_ENGINES; i++) {
 		free(p->stream[i].inst);

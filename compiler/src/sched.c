@@ -286,8 +286,8 @@ static void find_needs(struct sched *s, const struct op *op, int32_t *need)
 	}
 	/* Engines are in order, a queue too, and a transfer starts after its engine's past. */
 	need[op->engine] = NEVER;
-	if (op->kind == OP_DMA)
-		need[QUEUE_PRODUCER(op->queue)] = NEVER;
+	if (op->kind != OP_INST)
+		need[producer_of(op)] = NEVER;
 }
 
 static void update_states(struct sched *s, const struct op *op, unsigned int prod, int32_t number)
@@ -316,7 +316,7 @@ static void update_states(struct sched *s, const struct op *op, unsigned int pro
 static void walk_op(struct sched *s, uint32_t index, bool real)
 {
 	struct op *op = &s->p->ops[index];
-	unsigned int prod = op->kind == OP_DMA ? QUEUE_PRODUCER(op->queue) : op->engine;
+	unsigned int prod = producer_of(op);
 	int32_t need[NUM_PRODUCERS];
 
 	if (real) {
@@ -401,7 +401,7 @@ static void walk(struct sched *s, uint32_t from, uint32_t to, bool real)
 	for (i = from; i < to && !s->p->err; i++) {
 		struct op *op = &s->p->ops[i];
 
-		if (op->kind == OP_INST || op->kind == OP_DMA) {
+		if (is_instruction(op)) {
 			walk_op(s, i, real);
 		} else if (op->kind == OP_LOOP && !s->silent && op->engines) {
 			if (op->silent)
@@ -419,7 +419,7 @@ static void classify_loops(struct axc_program *p)
 	uint32_t i;
 
 	for (i = 0; i < p->nops; i++) {
-		if (p->ops[i].kind != OP_INST && p->ops[i].kind != OP_DMA)
+		if (!is_instruction(&p->ops[i]))
 			continue;
 		for (loop = p->ops[i].loop; loop >= 0; loop = p->ops[loop].loop) {
 			p->ops[loop].engines |= 1u << p->ops[i].engine;

@@ -144,6 +144,23 @@ static void addr_free(struct nrt_card *card, uint64_t addr)
 		(card->used_count - i) * sizeof(*card->used));
 }
 
+int nrt_addr_reserve(struct nrt_card *card, uint64_t size, uint64_t *addr)
+{
+	int err;
+
+	pthread_mutex_lock(&card->lock);
+	err = addr_alloc(card, size, HUGE, addr);
+	pthread_mutex_unlock(&card->lock);
+	return err;
+}
+
+void nrt_addr_release(struct nrt_card *card, uint64_t addr)
+{
+	pthread_mutex_lock(&card->lock);
+	addr_free(card, addr);
+	pthread_mutex_unlock(&card->lock);
+}
+
 /* ---- buffers ---- */
 
 /* Addresses of the pieces: each at a whole page (large ones at 2 MiB), a guard page after each. */

@@ -19,6 +19,8 @@
 
 #define MAX_CORES	512u
 #define MAX_TENSORS	256u	/* of one nrta_cc_prepare() */
+/* Addresses of a rank for what the others share with it. */
+#define SPACE		(1ull << 40)
 
 /**
  * struct group - a communicator of some ranks
@@ -37,6 +39,8 @@ struct group {
 /**
  * struct member - what a core is in the collectives
  * @lock: one call at a time that waits for other ranks
+ * @core: whose
+ * @space: its addresses in the card's address space: SPACE bytes; 0: none yet
  * @comm: all ranks; NULL before they met
  * @rank: its number
  * @ranks: how many there are
@@ -44,6 +48,8 @@ struct group {
  */
 struct member {
 	pthread_mutex_t lock;
+	struct nrt_core *core;
+	uint64_t space;
 	struct axcc_comm *comm;
 	uint32_t rank;
 	uint32_t ranks;
@@ -59,6 +65,7 @@ struct member {
  * @ranks: that @root is for
  * @coming: ranks that have taken @id
  * @met: ranks that are through
+ * @streams: of models that are loaded
  */
 static struct cc {
 	pthread_mutex_t lock;
@@ -68,7 +75,18 @@ static struct cc {
 	uint32_t ranks;
 	uint32_t coming;
 	uint32_t met;
+	struct nrt_cc_stream *streams;
 } cc = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/**
+ * struct nrt_cc_stream - the collectives of a model
+ * @stream: their code; NULL after nrt_close()
+ * @next: in cc.streams
+ */
+struct nrt_cc_stream {
+	struct axcc_stream *stream;
+	struct nrt_cc_stream *next;
+};
 
 /**
  * struct nrt_cc_context - a prepared operation
@@ -198,7 +216,11 @@ static int meeting_place(uint32_t ranks, struct axcc_unique_id *id, bool *here)
 /* member.lock is held. */
 static NRT_STATUS meet(struct nrt_core *core, struct member *m, uint32_t rank, uint32_t ranks)
 {
+	int err = m->space ? 0 : nrt_addr_reserve(core->card, SPACE, &m->space);
 	const struct axcc_options options = {
+		.vm = core->card->vm,
+		.vm_start = m->space,
+		.vm_end = m->space + SPACE,
 		.size = sizeof(options),
 		.timeout_ms = nrt_timeout_ms,
 		.spin_us = 50,
@@ -208,8 +230,10 @@ static NRT_STATUS meet(struct nrt_core *core, struct member *m, uint32_t rank, u
 	struct axcc_comm *comm;
 	NRT_STATUS status = NRT_SUCCESS;
 	bool here;
-	int err = axcc_comm_create(&options, &comm);
 
+	m->core = core;
+	if (!err)
+		err = axcc_comm_create(&options, &comm);
 	if (err)
 		return failed(NULL, err, "communicator");
 	err = meeting_place(ranks, &id, &here);
@@ -291,6 +315,8 @@ static void member_free(struct member *m)
 		free(g);
 	}
 	axcc_comm_destroy(m->comm);
+	if (m->space)
+		nrt_addr_release(m->core->card, m->space);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -298,6 +324,10 @@ static void member_free(struct member *m)
 void nrt_cc_close(void)
 {
 	pthread_mutex_lock(&cc.lock);
+	for (struct nrt_cc_stream *s = cc.streams; s; s = s->next) {
+		axcc_stream_destroy(s->stream);
+		s->stream = NULL;
+	}
 	for (uint32_t i = 0; i < MAX_CORES; i++) {
 		if (cc.member[i])
 			member_free(cc.member[i]);
@@ -637,4 +667,125 @@ void nrt_cc_drop(struct nrt_cc_context *ctx)
 uint32_t nrt_cc_vnc(const struct nrt_cc_context *ctx)
 {
 	return ctx->core->vnc;
+}
+
+/* ---- inside programs ---- */
+
+_Static_assert((int)AXON_ELF_ALL_REDUCE == (int)AXCC_ALL_REDUCE &&
+	       (int)AXON_ELF_ALL_GATHER == (int)AXCC_ALL_GATHER &&
+	       (int)AXON_ELF_REDUCE_SCATTER == (int)AXCC_REDUCE_SCATTER &&
+	       (int)AXON_ELF_ALL_TO_ALL == (int)AXCC_ALL_TO_ALL &&
+	       (int)AXON_ELF_BROADCAST == (int)AXCC_BROADCAST &&
+	       (int)AXON_ELF_REDUCE == (int)AXCC_REDUCE, "operations have one number");
+_Static_assert((int)AXON_ELF_SUM == (int)AXCC_SUM && (int)AXON_ELF_MAX == (int)AXCC_MAX &&
+	       (int)AXON_ELF_MIN == (int)AXCC_MIN, "reductions have one number");
+
+/* Do @count elements for each of @blocks ranks lie in the scratch memory? */
+static bool fits(uint64_t bss_size, uint64_t offset, uint64_t bytes, uint32_t blocks)
+{
+	return bytes <= (bss_size - offset) / blocks;
+}
+
+static bool stage_ok(const struct nrt_image *image, const struct axon_elf_collective *c,
+		     uint32_t ranks)
+{
+	uint64_t bytes = c->count * axon_dtype_size(c->dtype);
+	bool scatters = c->coll == AXON_ELF_REDUCE_SCATTER || c->coll == AXON_ELF_ALL_TO_ALL;
+	bool gathers = c->coll == AXON_ELF_ALL_GATHER || c->coll == AXON_ELF_ALL_TO_ALL;
+
+	return c->root < ranks && fits(image->bss_size, c->send, bytes, scatters ? ranks : 1) &&
+	       fits(image->bss_size, c->recv, bytes, gathers ? ranks : 1);
+}
+
+static NRT_STATUS fill_stages(const struct nrt_image *image, uint32_t ranks, struct axon_bo *bo,
+			      uint64_t bss, struct axcc_stage *stages)
+{
+	for (uint32_t i = 0; i < image->num_collectives; i++) {
+		const struct axon_elf_collective c = nrt_image_collective(image, i);
+
+		if (!stage_ok(image, &c, ranks)) {
+			nrt_err(NMGR, "%s: collective %u of %u ranks leaves the scratch memory, or has no "
+				"root", image->info.name, i, ranks);
+			return NRT_INVALID;
+		}
+		stages[i] = (struct axcc_stage) {
+			.coll = c.coll,
+			.reduction = c.reduction,
+			.dtype = c.dtype,
+			.root = c.root,
+			.count = c.count,
+			.send = { .bo = bo, .offset = bss + c.send },
+			.recv = { .bo = bo, .offset = bss + c.recv },
+			.wait_sem = c.wait_sem,
+			.wait_val = c.wait_val,
+			.post_sem = c.post_sem,
+			.post_val = 1,
+		};
+	}
+	return NRT_SUCCESS;
+}
+
+static NRT_STATUS make_stream(struct member *m, const struct nrt_image *image,
+			      const struct axcc_stage *stages, struct nrt_cc_stream **out)
+{
+	struct nrt_cc_stream *s = calloc(1, sizeof(*s));
+	NRT_STATUS status;
+	int err;
+
+	if (!s)
+		return NRT_RESOURCE;
+	err = axcc_stream_create(m->comm, stages, image->num_collectives,
+				 nrt_image_collective(image, 0).first_sem, &s->stream);
+	if (err) {
+		status = failed(m->comm, err, "collectives of a program");
+		free(s);
+		return status;
+	}
+	pthread_mutex_lock(&cc.lock);
+	s->next = cc.streams;
+	cc.streams = s;
+	pthread_mutex_unlock(&cc.lock);
+	*out = s;
+	return NRT_SUCCESS;
+}
+
+NRT_STATUS nrt_cc_stream_new(struct nrt_core *core, uint32_t rank, uint32_t ranks,
+			     const struct nrt_image *image, struct axon_bo *bo, uint64_t bss,
+			     struct nrt_cc_stream **stream)
+{
+	struct axcc_stage *stages = calloc(image->num_collectives, sizeof(*stages));
+	struct nrt_core *same;
+	struct member *m;
+	NRT_STATUS status = stages ? NRT_SUCCESS : NRT_RESOURCE;
+
+	if (!status)
+		status = fill_stages(image, ranks, bo, bss, stages);
+	if (!status)
+		status = join((int32_t)core->vnc, rank, ranks, &same, &m);
+	if (!status) {
+		status = make_stream(m, image, stages, stream);
+		pthread_mutex_unlock(&m->lock);
+	}
+	free(stages);
+	return status;
+}
+
+const struct axcc_stream *nrt_cc_stream_code(const struct nrt_cc_stream *stream)
+{
+	return stream->stream;
+}
+
+void nrt_cc_stream_free(struct nrt_cc_stream *stream)
+{
+	struct nrt_cc_stream **link = &cc.streams;
+
+	if (!stream)
+		return;
+	pthread_mutex_lock(&cc.lock);
+	while (*link != stream)
+		link = &(*link)->next;
+	*link = stream->next;
+	pthread_mutex_unlock(&cc.lock);
+	axcc_stream_destroy(stream->stream);
+	free(stream);
 }

@@ -25,6 +25,7 @@ enum section {
 	SEC_CONST = SEC_TEXT + AXON_NUM_ENGINES,
 	SEC_BSS,
 	SEC_TENSORS,
+	SEC_COLLECTIVES,
 	SEC_RELA,	/* 5 */
 	SEC_NOTE = SEC_RELA + AXON_NUM_ENGINES,
 	SEC_SYMTAB,
@@ -46,6 +47,7 @@ static const struct section_rule {
 	{ ".const", SHT_PROGBITS, SHF_ALLOC },
 	{ ".bss", SHT_NOBITS, SHF_ALLOC | SHF_WRITE },
 	{ ".axon.tensors", SHT_PROGBITS, 0 },
+	{ ".axon.collectives", SHT_PROGBITS, 0 },
 	{ ".rela.text.tensor", SHT_RELA, 0 },
 	{ ".rela.text.vector", SHT_RELA, 0 },
 	{ ".rela.text.scalar", SHT_RELA, 0 },
@@ -198,9 +200,9 @@ static NRT_STATUS check_info(const struct parser *p)
 	const struct axon_elf_info *info = &p->image->info;
 	const uint32_t isa = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR;
 
-	if (info->version != AXON_ELF_VERSION) {
-		nrt_err(NMGR, "executable of format version %u, this library knows %u",
-			info->version, AXON_ELF_VERSION);
+	if (info->version < AXON_ELF_VERSION_ALONE || info->version > AXON_ELF_VERSION) {
+		nrt_err(NMGR, "executable of format version %u, this library knows %u to %u",
+			info->version, AXON_ELF_VERSION_ALONE, AXON_ELF_VERSION);
 		return NRT_UNSUPPORTED_NEFF_VERSION;
 	}
 	if (info->isa_version >> 16 != isa >> 16 || info->isa_version > isa) {
@@ -450,6 +452,61 @@ static NRT_STATUS parse_tensors(struct parser *p)
 	return status;
 }
 
+/* ---- collectives ---- */
+
+struct axon_elf_collective nrt_image_collective(const struct nrt_image *image, uint32_t index)
+{
+	struct axon_elf_collective c;
+
+	memcpy(&c, image->collectives + (uint64_t)index * sizeof(c), sizeof(c));
+	return c;
+}
+
+/* What is behind counts on the number of ranks: cc.c. */
+static NRT_STATUS check_collective(const struct nrt_image *image, uint32_t index)
+{
+	const struct axon_elf_collective c = nrt_image_collective(image, index);
+	bool reduces = c.coll == AXON_ELF_ALL_REDUCE || c.coll == AXON_ELF_REDUCE_SCATTER ||
+		c.coll == AXON_ELF_REDUCE;
+	bool has_root = c.coll == AXON_ELF_BROADCAST || c.coll == AXON_ELF_REDUCE;
+	unsigned int i;
+
+	if (c.coll >= AXON_ELF_NUM_COLLS || c.reduction >= AXON_ELF_NUM_REDUCTIONS ||
+	    (c.reduction && !reduces) || (c.root && !has_root) || !axon_dtype_size(c.dtype))
+		return refuse("collective %u: no such operation, reduction, root or type", index);
+	if (!c.count || c.count > AXON_ELF_MAX_SIZE / axon_dtype_size(c.dtype) ||
+	    c.send > image->bss_size || c.recv > image->bss_size)
+		return refuse("collective %u lies outside the scratch memory", index);
+	if (!c.wait_val || c.wait_sem >= c.first_sem || c.post_sem >= c.first_sem ||
+	    c.first_sem != nrt_image_collective(image, 0).first_sem)
+		return refuse("collective %u: semaphores do not fit", index);
+	for (i = 0; i < sizeof(c.reserved); i++)
+		if (c.reserved[i])
+			return refuse("collective %u: reserved fields are not 0", index);
+	return NRT_SUCCESS;
+}
+
+/* .bss has been looked at. */
+static NRT_STATUS parse_collectives(struct parser *p)
+{
+	const GElf_Shdr *sh = &p->shdr[SEC_COLLECTIVES];
+	uint64_t count = sh->sh_size / sizeof(struct axon_elf_collective);
+	NRT_STATUS status = NRT_SUCCESS;
+	uint32_t i;
+
+	if (!p->index[SEC_COLLECTIVES])
+		return NRT_SUCCESS;
+	if (p->image->info.version == AXON_ELF_VERSION_ALONE)
+		return refuse("format version %u has no collectives", AXON_ELF_VERSION_ALONE);
+	if (sh->sh_size % sizeof(struct axon_elf_collective) || count > AXON_ELF_MAX_COLLECTIVES)
+		return refuse("damaged list of collectives");
+	p->image->collectives = section_bytes(p, SEC_COLLECTIVES);
+	p->image->num_collectives = (uint32_t)count;
+	for (i = 0; !status && i < count; i++)
+		status = check_collective(p->image, i);
+	return status;
+}
+
 /* ---- all of it ---- */
 
 static NRT_STATUS parse_all(struct parser *p)
@@ -477,7 +534,7 @@ static NRT_STATUS parse_all(struct parser *p)
 	}
 	if (p->index[SEC_BSS])
 		image->bss_size = p->shdr[SEC_BSS].sh_size;
-	return NRT_SUCCESS;
+	return parse_collectives(p);
 }
 
 NRT_STATUS nrt_image_parse(const void *bytes, size_t size, uint32_t revision,

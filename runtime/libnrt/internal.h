@@ -172,6 +172,9 @@ int nrt_mem_alloc(struct nrt_card *card, uint32_t region, bool shared, struct nr
 /* A dma-buf of the buffer that starts at CPU address @ptr and has @size bytes; -ENOENT: no such. */
 int nrt_mem_export(struct nrt_card *card, uintptr_t ptr, uint64_t size, int *fd);
 void nrt_mem_free(struct nrt_mem *mem);
+/* Addresses that nobody else uses, for somebody who binds there himself. 0 or -ENOSPC, -ENOMEM. */
+int nrt_addr_reserve(struct nrt_card *card, uint64_t size, uint64_t *addr);
+void nrt_addr_release(struct nrt_card *card, uint64_t addr);
 /* What an error of libaxon is to a caller of the nrt API. */
 NRT_STATUS nrt_status_of(int err);
 /* What the end of a job is; logs the details and marks the core dead. */
@@ -214,6 +217,8 @@ struct nrt_text {
  * @tensors: struct axon_elf_tensor[], unaligned
  * @num_tensors: inputs and outputs
  * @num_inputs: of these, inputs
+ * @collectives: struct axon_elf_collective[], unaligned
+ * @num_collectives: how many
  * @symbol_is_bss: by symbol index; only for relocations
  * @info: the note
  */
@@ -225,6 +230,8 @@ struct nrt_image {
 	const uint8_t *tensors;
 	uint32_t num_tensors;
 	uint32_t num_inputs;
+	const uint8_t *collectives;
+	uint32_t num_collectives;
 	const uint8_t *symtab;
 	struct axon_elf_info info;
 	/* Symbol table indices; 0: absent. */
@@ -243,6 +250,8 @@ NRT_STATUS nrt_image_parse(const void *bytes, size_t size, uint32_t revision,
 			   struct nrt_image *image);
 /* Copies a tensor's description out. */
 struct axon_elf_tensor nrt_image_tensor(const struct nrt_image *image, uint32_t index);
+/* The same for a collective. */
+struct axon_elf_collective nrt_image_collective(const struct nrt_image *image, uint32_t index);
 /* Copies an engine's code to @dst (card memory) and relocates it. */
 void nrt_image_text(const struct nrt_image *image, unsigned int engine, uint8_t *dst,
 		    uint64_t const_addr, uint64_t bss_addr);
@@ -319,13 +328,31 @@ void nrt_async_stop(void);
 
 /* ---- cc.c ---- */
 
+struct axcc_stream;
 struct nrt_cc_context;
+struct nrt_cc_stream;
 /* Makes a core a rank among all; waits for the others the first time. */
 NRT_STATUS nrt_cc_join(int32_t vnc, uint32_t rank, uint32_t ranks);
 /* Carries a prepared operation out and frees it. */
 NRT_STATUS nrt_cc_carry_out(struct nrt_cc_context *ctx);
 void nrt_cc_drop(struct nrt_cc_context *ctx);
 uint32_t nrt_cc_vnc(const struct nrt_cc_context *ctx);
+/**
+ * nrt_cc_stream_new() - what a program needs for its collectives; waits for the other ranks
+ * @core: that will run it
+ * @image: with collectives
+ * @bo: that holds the program's .bss, and stays until nrt_cc_stream_free()
+ * @bss: where in it
+ *
+ * Return: NRT_SUCCESS; NRT_INVALID (they do not fit in .bss, or into what the core is), or what
+ * libaxcc said.
+ */
+NRT_STATUS nrt_cc_stream_new(struct nrt_core *core, uint32_t rank, uint32_t ranks,
+			     const struct nrt_image *image, struct axon_bo *bo, uint64_t bss,
+			     struct nrt_cc_stream **stream);
+/* NULL after nrt_close(). */
+const struct axcc_stream *nrt_cc_stream_code(const struct nrt_cc_stream *stream);
+void nrt_cc_stream_free(struct nrt_cc_stream *stream);
 /* Leaves every communicator. */
 void nrt_cc_close(void);
 

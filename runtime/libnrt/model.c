@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "axcc/axcc.h"
 #include "internal.h"
 
 #define INST_ALIGN	128ull
@@ -20,7 +21,10 @@ enum { PIECE_CODE, PIECE_CONST, PIECE_BSS, PIECE_ARGS, NUM_PIECES };
  * @session: of nrt_init() in which it was loaded
  * @core: it runs on
  * @mem: program descriptor and code, constants, scratch, arguments
+ * @collectives: what the collectives sequencer does, or NULL
+ * @cc_mem: its code
  * @program: card address of its struct axon_program
+ * @bss: where the scratch memory lies in @mem's buffer
  * @args: card address of the argument block
  * @args_ptr: the same for the CPU
  * @tensors: inputs, then outputs
@@ -43,7 +47,10 @@ struct nrt_model {
 	uint64_t session;
 	struct nrt_core *core;
 	struct nrt_mem mem;
+	struct nrt_cc_stream *collectives;
+	struct nrt_mem cc_mem;
 	uint64_t program;
+	uint64_t bss;
 	uint64_t args;
 	uint64_t *args_ptr;
 	struct axon_elf_tensor *tensors;
@@ -119,8 +126,9 @@ static NRT_STATUS place(struct nrt_model *model, const struct nrt_image *image)
 		[PIECE_ARGS] = { (image->num_tensors ? image->num_tensors : 1) * sizeof(uint64_t),
 				 DRM_AXON_BIND_READONLY | DRM_AXON_BIND_NOEXEC },
 	};
-	int err = nrt_mem_alloc(model->core->card, DRM_AXON_REGION_HBM, false, pieces,
-				NUM_PIECES, &model->mem);
+	/* The others reach into the scratch memory of a program with collectives. */
+	int err = nrt_mem_alloc(model->core->card, DRM_AXON_REGION_HBM, image->num_collectives,
+				pieces, NUM_PIECES, &model->mem);
 
 	if (err) {
 		nrt_err(NMGR, "no memory for model %s: code %llu, constants %llu, scratch %llu: %s",
@@ -133,6 +141,33 @@ static NRT_STATUS place(struct nrt_model *model, const struct nrt_image *image)
 	model->program = pieces[PIECE_CODE].addr;
 	model->args = pieces[PIECE_ARGS].addr;
 	model->args_ptr = (uint64_t *)pieces[PIECE_ARGS].ptr;
+	model->bss = (uint64_t)(pieces[PIECE_BSS].ptr - model->mem.ptr);
+	return NRT_SUCCESS;
+}
+
+/* The code of the collectives sequencer, behind the program's descriptor, which is the first byte. */
+static NRT_STATUS place_collectives(struct nrt_model *model, uint32_t isa_version)
+{
+	const struct axcc_stream *s = nrt_cc_stream_code(model->collectives);
+	struct nrt_piece piece = { s->count * sizeof(*s->code), DRM_AXON_BIND_READONLY };
+	int err = nrt_mem_alloc(model->core->card, DRM_AXON_REGION_HBM, false, &piece, 1,
+				&model->cc_mem);
+	struct axon_program *program = (struct axon_program *)(void *)model->mem.ptr;
+
+	if (err) {
+		nrt_err(NMGR, "no memory for the collectives of model %s: %u instructions: %s",
+			model->name, s->count, strerror(-err));
+		return nrt_status_of(err);
+	}
+	memcpy(piece.ptr, s->code, s->count * sizeof(*s->code));
+	program->engine[AXON_ENGINE_CC].addr = piece.addr;
+	program->engine[AXON_ENGINE_CC].count = s->count;
+	program->gang = s->gang;
+	program->rank = s->rank;
+	program->ranks = s->ranks;
+	/* Its instructions are of the library's version, whatever the others are. */
+	if ((isa_version & 0xffff) < AXON_ISA_GANG_MINOR)
+		program->version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_GANG_MINOR;
 	return NRT_SUCCESS;
 }
 
@@ -170,6 +205,8 @@ static NRT_STATUS describe(struct nrt_model *model, const struct nrt_image *imag
 
 static void model_free(struct nrt_model *model)
 {
+	nrt_cc_stream_free(model->collectives);
+	nrt_mem_free(&model->cc_mem);
 	nrt_mem_free(&model->mem);
 	free(model->tensors);
 	free(model->pair);
@@ -187,8 +224,23 @@ static uint32_t card_revision(struct nrt_core *core, NRT_STATUS *status)
 	return err ? 0 : info.revision;
 }
 
-static NRT_STATUS load(const void *bytes, size_t size, struct nrt_core *core,
-		       struct nrt_model **out)
+static NRT_STATUS place_all(struct nrt_model *model, const struct nrt_image *image, uint32_t rank,
+			    uint32_t ranks)
+{
+	NRT_STATUS status = describe(model, image);
+
+	if (!status)
+		status = place(model, image);
+	if (status || !image->num_collectives)
+		return status;
+	status = nrt_cc_stream_new(model->core, rank, ranks, image, model->mem.bo, model->bss,
+				   &model->collectives);
+	return status ? status : place_collectives(model, image->info.isa_version);
+}
+
+/* @ranks: 0: not among ranks. */
+static NRT_STATUS load(const void *bytes, size_t size, struct nrt_core *core, uint32_t rank,
+		       uint32_t ranks, struct nrt_model **out)
 {
 	struct nrt_image image;
 	struct nrt_model *model;
@@ -199,6 +251,11 @@ static NRT_STATUS load(const void *bytes, size_t size, struct nrt_core *core,
 		status = nrt_image_parse(bytes, size, revision, &image);
 	if (status)
 		return status;
+	if (image.num_collectives && !ranks) {
+		nrt_err(NMGR, "%s has collectives: nrt_load_collectives() says with whom",
+			image.info.name);
+		return NRT_INVALID;
+	}
 	model = calloc(1, sizeof(*model));
 	if (!model)
 		return NRT_RESOURCE;
@@ -207,9 +264,7 @@ static NRT_STATUS load(const void *bytes, size_t size, struct nrt_core *core,
 	model->core = core;
 	model->id = atomic_fetch_add(&next_model, 1);
 	memcpy(model->name, image.info.name, sizeof(model->name));
-	status = describe(model, &image);
-	if (!status)
-		status = place(model, &image);
+	status = place_all(model, &image, rank, ranks);
 	if (status) {
 		model_free(model);
 		return status;
@@ -220,8 +275,8 @@ static NRT_STATUS load(const void *bytes, size_t size, struct nrt_core *core,
 	return NRT_SUCCESS;
 }
 
-NRT_API NRT_STATUS nrt_load(const void *neff_bytes, size_t size, int32_t vnc, int32_t vnc_count,
-			    nrt_model_t **model)
+static NRT_STATUS load_on(const void *neff_bytes, size_t size, int32_t vnc, int32_t vnc_count,
+			  uint32_t rank, uint32_t ranks, nrt_model_t **model)
 {
 	NRT_STATUS status = nrt_ready();
 	struct nrt_core *core;
@@ -241,7 +296,13 @@ NRT_API NRT_STATUS nrt_load(const void *neff_bytes, size_t size, int32_t vnc, in
 			vnc_count);
 		return NRT_INVALID;
 	}
-	return load(neff_bytes, size, core, model);
+	return load(neff_bytes, size, core, rank, ranks, model);
+}
+
+NRT_API NRT_STATUS nrt_load(const void *neff_bytes, size_t size, int32_t vnc, int32_t vnc_count,
+			    nrt_model_t **model)
+{
+	return load_on(neff_bytes, size, vnc, vnc_count, 0, 0, model);
 }
 
 NRT_API NRT_STATUS nrt_load_collectives(const void *neff_bytes, size_t size, int32_t vnc,
@@ -259,7 +320,7 @@ NRT_API NRT_STATUS nrt_load_collectives(const void *neff_bytes, size_t size, int
 		if (status)
 			return status;
 	}
-	return nrt_load(neff_bytes, size, vnc, vnc_count, model);
+	return load_on(neff_bytes, size, vnc, vnc_count, ctx_device_id, ctx_device_count, model);
 }
 
 /* Of an earlier session, or of none. */

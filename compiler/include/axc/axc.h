@@ -41,6 +41,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "axon_elf.h"
 #include "axon_isa.h"
 
 #ifdef __cplusplus
@@ -365,6 +366,47 @@ void axc_load_kept(struct axc_program *p, enum axon_engine e, unsigned int queue
 void axc_store(struct axc_program *p, enum axon_engine e, unsigned int queue, struct axc_tensor *t,
 	       uint64_t offset, int32_t row_bytes, struct axc_tile *tile, unsigned int first,
 	       unsigned int elems);
+
+/* ---- collectives ----------------------------------------------------------------------------- */
+
+/**
+ * struct axc_collective - data exchanged with the other ranks that run this program
+ * @coll: operation
+ * @reduction: of those that reduce, else 0 (AXON_ELF_SUM)
+ * @engine: who waits for the data to be ready and hands over; best one that has little else to do
+ * @dtype: element type; an integer or floating point type of at most 4 bytes where it is reduced
+ * @root: of BROADCAST and REDUCE, else 0
+ * @count: elements, as &enum axon_elf_coll says
+ * @send: scratch tensor, not split or by @send_region
+ * @recv: scratch tensor; may be @send: in place
+ * @send_offset: byte in it
+ * @recv_offset: byte in it
+ * @send_region: as in &struct axc_mem
+ * @recv_region: as in &struct axc_mem
+ */
+struct axc_collective {
+	enum axon_elf_coll coll;
+	enum axon_elf_reduction reduction;
+	enum axon_engine engine;
+	uint32_t dtype;
+	uint32_t root;
+	uint64_t count;
+	struct axc_tensor *send;
+	struct axc_tensor *recv;
+	uint64_t send_offset;
+	uint64_t recv_offset;
+	uint32_t send_region;
+	uint32_t recv_region;
+};
+
+/**
+ * axc_collective() - exchange data with all ranks, beside what the engines do meanwhile
+ *
+ * What comes later in program order and uses the data waits for it, nothing else does. The collectives
+ * of a program run in program order. All ranks run programs with the same ones; each launch needs a
+ * launch of every rank. Not in loops. The program is loaded by nrt_load_collectives().
+ */
+void axc_collective(struct axc_program *p, const struct axc_collective *c);
 
 /* ---- operators: activations as columns ------------------------------------------------------- */
 
