@@ -321,6 +321,7 @@ static bool periph_load(struct axon_card *card, uint32_t off, uint32_t *value)
 static enum axon_p_result as_command(struct axon_card *card, uint32_t cmd)
 {
 	const struct axon_ctrl *ctrl = card->ctrl;
+	enum axon_p_result result;
 
 	if (ctrl->as_id >= AXON_MAX_ASIDS)
 		return AXON_P_BAD_ID;
@@ -332,7 +333,10 @@ static enum axon_p_result as_command(struct axon_card *card, uint32_t cmd)
 			return AXON_P_BUSY;
 		return axon_mmu_disable(card, ctrl->as_id);
 	case AXON_P_AS_INVALIDATE:
-		return axon_mmu_invalidate(card, ctrl->as_id);
+		result = axon_mmu_invalidate(card, ctrl->as_id);
+		if (result == AXON_P_OK)
+			axon_queues_invalidated(card, ctrl->as_id);
+		return result;
 	}
 	return AXON_P_BAD_PARAM;
 }

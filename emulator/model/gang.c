@@ -654,6 +654,11 @@ bool axon_gang_leave_forming(struct axon_gang *g, uint32_t rank)
 	return forming;
 }
 
+bool axon_gang_is(const struct axon_gang *g, const struct axon_gang_name *name)
+{
+	return g->place == name->place && g->offset == name->offset;
+}
+
 uint64_t axon_gang_ticket(const struct axon_gang *g)
 {
 	return g->ticket;

@@ -81,6 +81,8 @@ int axon_gang_join(struct axon_card *card, uint32_t core, const struct axon_gang
 void axon_gang_leave(struct axon_gang *gang, uint32_t rank, bool ok);
 /* The same if the gang still waits for others to join, else nothing. Return: it did. */
 bool axon_gang_leave_forming(struct axon_gang *gang, uint32_t rank);
+/* Does @name still lead there? */
+bool axon_gang_is(const struct axon_gang *gang, const struct axon_gang_name *name);
 /* From here on its clock counts. */
 void axon_gang_start(struct axon_gang *gang, uint32_t rank);
 /* Order in which gangs were completed, from 1; 0: not yet. Hold axon_gang_choose() around it. */

@@ -313,6 +313,8 @@ enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32
 enum axon_p_result axon_queue_kill_waiter(struct axon_card *card, uint32_t core, uint32_t queue);
 /* Cards have come, gone or changed: gangs whose members do not reach each other any more break. */
 void axon_queues_links_changed(struct axon_card *card);
+/* The translations of an address space are new: who waits for a gang must still be able to name it. */
+void axon_queues_invalidated(struct axon_card *card, uint32_t asid);
 enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core);
 /* Fetch, run, complete until @deadline_ns or idle. Return: true if there is more to do. */
 bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns);

@@ -855,6 +855,35 @@ void axon_queues_links_changed(struct axon_card *card)
 			axon_gang_check(qs->queue[qs->active[i]].gang);
 }
 
+/* The gang's name, of a launch that waits for others to join, is not bound any more, or elsewhere. */
+static void lose_name(struct axon_card *card, struct queue *q, enum axon_status status)
+{
+	if (!axon_gang_leave_forming(q->gang, q->program.rank))
+		return;
+	q->gang = NULL;
+	dequeue(card, q);
+	cmd_fail(card, q, status, q->program.gang);
+}
+
+void axon_queues_invalidated(struct axon_card *card, uint32_t asid)
+{
+	struct axon_queues *qs = card->queues;
+
+	for (uint32_t i = 0; i < qs->actives; i++) {
+		struct queue *q = &qs->queue[qs->active[i]];
+		struct axon_gang_name name;
+		enum axon_status status;
+
+		if (q->work != WORK_GANG || q->p.asid != asid)
+			continue;
+		status = gang_name(card, q, &name);
+		if (status == AXON_STATUS_OK && !axon_gang_is(q->gang, &name))
+			status = AXON_STATUS_BAD_GANG;
+		if (status != AXON_STATUS_OK)
+			lose_name(card, q, status);
+	}
+}
+
 uint32_t axon_queues_wait_for(struct axon_card *card)
 {
 	struct axon_queues *qs = card->queues;

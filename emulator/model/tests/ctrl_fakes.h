@@ -33,6 +33,7 @@ static struct {
 	enum axon_p_result result;
 	char called[32];
 	uint32_t asid;
+	uint32_t queues_asid;
 	uint64_t root;
 	struct axon_queue_params queue;
 	uint32_t core, kill_queue;
@@ -90,6 +91,11 @@ enum axon_p_result axon_mmu_invalidate(struct axon_card *card, uint32_t asid)
 {
 	fake.asid = asid;
 	return fake_call("mmu_invalidate");
+}
+
+void axon_queues_invalidated(struct axon_card *card, uint32_t asid)
+{
+	fake.queues_asid = asid;
 }
 
 enum axon_p_result axon_queue_create(struct axon_card *card, const struct axon_queue_params *p)

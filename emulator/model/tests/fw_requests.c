@@ -74,6 +74,7 @@ static void address_spaces(void **state)
 	as.root = 0;
 	assert_int_equal(host_call(*state, AXON_MBOX_AS_INVALIDATE, &as, sizeof(as)), AXON_MBOX_OK);
 	assert_string_equal(fake.called, "mmu_invalidate");
+	assert_int_equal(fake.queues_asid, 5);
 	fake.asid_used = true;
 	assert_int_equal(host_call(*state, AXON_MBOX_AS_DESTROY, &as, sizeof(as)), AXON_MBOX_BUSY);
 	assert_string_equal(fake.called, "mmu_invalidate");
