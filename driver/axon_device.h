@@ -16,11 +16,12 @@
  *	axon_kas.lock		the kernel's own address space
  *	axon_mbox.lock		the mailbox: one request at a time
  *	axon_vector.lock	(irq) queues served by an interrupt
+ *	axon_device.queues_lock	all queues of a card
  *	axon_queue.lock		(irq) ring indices, jobs in flight
  *	axon_device.hwq_lock, axon_ctx.fault_lock	(irq)
  *
- * Leaves, with nothing but each other's absence below them: axon_device.queues_lock, bos_lock,
- * imports_lock. The core's drm_file.prime.lock and drm_device.object_name_lock are held around
+ * Leaves, with nothing but each other's absence below them: axon_device.bos_lock and imports_lock.
+ * The core's drm_file.prime.lock and drm_device.object_name_lock are held around
  * imports and are outside of all these but axon_file.lock.
  *
  * Work that ends fences (interrupts, timeouts, kills) takes axon_queue.sched_lock and what stands
@@ -181,7 +182,7 @@ struct axon_fabric {
  * @asid_ida: address spaces in use
  * @hwq_lock: (irq) guards @hwq
  * @hwq: queues by hardware id, for events of the firmware
- * @queues_lock: guards @queues; a leaf lock
+ * @queues_lock: guards @queues
  * @queues: all queues with hardware, by &axon_queue.dev_link
  * @bos_lock: guards @mapped_bos; a leaf lock
  * @mapped_bos: host buffers with a DMA mapping, undone at unplug

@@ -107,7 +107,7 @@ static void queue_complete(struct axon_queue *q, const struct axon_cqe *cqe, u64
 		return;
 	}
 	error = axon_status_errno(status);
-	if (status == AXON_STATUS_KILLED && q->kill_error)
+	if ((status == AXON_STATUS_KILLED || status == AXON_STATUS_QUEUE_GONE) && q->kill_error)
 		error = q->kill_error;
 	/* the end that axon_queue_kill() asked for is no failure of the context */
 	if (status != AXON_STATUS_QUEUE_GONE || !q->kill_error)
@@ -189,6 +189,31 @@ bool axon_queue_poll(struct axon_queue *q, struct axon_first *first)
 	first->occupied_ns = now - since;
 	first->first_ns = now - head;
 	return busy;
+}
+
+/**
+ * axon_queue_poll_core() - take the completions of everybody who uses a core
+ * @axdev: the card; inside drm_dev_enter()
+ * @core: the core
+ *
+ * For whoever asks since when a launch can have had it: &axon_core.last_end is then that of the
+ * last launch which has ended.
+ */
+void axon_queue_poll_core(struct axon_device *axdev, u32 core)
+{
+	bool cookie = dma_fence_begin_signalling();
+	struct axon_queue *q;
+
+	spin_lock(&axdev->queues_lock);
+	list_for_each_entry(q, &axdev->queues, dev_link) {
+		if (q->core != core)
+			continue;
+		spin_lock_irq(&q->lock);
+		queue_drain(q);
+		spin_unlock_irq(&q->lock);
+	}
+	spin_unlock(&axdev->queues_lock);
+	dma_fence_end_signalling(cookie);
 }
 
 /* ---- submission ---- */
@@ -444,6 +469,8 @@ void axon_queue_kill(struct axon_queue *q, int error)
 	spin_unlock_irq(&q->lock);
 	queue_hw_stop(q);
 	spin_lock_irq(&q->lock);
+	/* the end of a launch that was cut off: from now on others have its core */
+	queue_drain(q);
 	queue_stop(q, error);
 	spin_unlock_irq(&q->lock);
 	mutex_unlock(&q->hw_lock);
@@ -501,16 +528,25 @@ void axon_queue_kill_job(struct axon_queue *q)
  */
 bool axon_queue_kill_waiter(struct axon_queue *q)
 {
-	u64 seqno = queue_kill_begin(q);
+	bool killed = false;
+	u64 seqno;
 
-	if (!axon_mbox_gang_reset(q->axdev, q->core, q->hwid)) {
-		queue_kill_end(q, seqno, true);
-		return true;
-	}
+	/* axon_queue_kill() does not come between: its error would be taken back here */
+	mutex_lock(&q->hw_lock);
+	if (!q->hw_alive || q->kill_error)
+		goto out;
+	seqno = queue_kill_begin(q);
+	killed = !axon_mbox_gang_reset(q->axdev, q->core, q->hwid);
+	if (killed)
+		goto out;
 	spin_lock_irq(&q->lock);
 	WRITE_ONCE(q->kill_error, 0);
 	spin_unlock_irq(&q->lock);
-	return false;
+out:
+	mutex_unlock(&q->hw_lock);
+	if (killed)
+		queue_kill_end(q, seqno, true);
+	return killed;
 }
 
 /**

@@ -170,6 +170,7 @@ bool axon_queue_try_push(struct axon_queue *q, const struct axon_cmd *cmd,
 			 struct dma_fence *fence);
 void axon_queue_irq(struct axon_queue *q);
 bool axon_queue_poll(struct axon_queue *q, struct axon_first *first);
+void axon_queue_poll_core(struct axon_device *axdev, u32 core);
 void axon_queue_give_up(struct axon_queue *q, u32 status);
 void axon_queue_ring(struct axon_queue *q);
 void axon_queue_kill_job(struct axon_queue *q);

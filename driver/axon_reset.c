@@ -10,18 +10,20 @@
  * runs now has been running since the later of "it became the first of its queue" and "the last
  * launch on its core ended". The scheduler's timer runs at a quarter of the limit and asks here:
  *
- * 1. Take completions: an interrupt may have been lost.
+ * 1. Take completions, of everybody who uses the core: an interrupt may have been lost, or be under
+ *    way, and until the end of the launch before is known its time looks like this job's.
  * 2. The core runs another queue's launch: innocent, ask again later.
  * 3. The core runs this queue: if for longer than the limit, the firmware kills the launch, the
  *    fence gets -ETIME, the context is banned. Other contexts go on.
  * 4. The core is idle: the card overlooked the job. Ring the doorbell; if that did not help for
  *    as long as the limit, the queue is given up like in 3.
  *
- * A member of a gang that waits for the others does not occupy its core: it looks like 2 or 4, and
- * launches of others that come and go would excuse it for ever. Its wait counts as its own time,
- * whoever has the core. So a launch that has been the first of its queue for as long as the limit
- * and may still be innocent is asked for at the firmware, which kills it only if it waits for its
- * gang.
+ * A member of a gang that waits for others to join does not occupy its core: it looks like 2 or 4,
+ * and launches of others that come and go would excuse it for ever. Its wait counts as its own
+ * time, whoever has the core. So a launch that is not on the core and has been the first of its
+ * queue for as long as the limit is asked for at the firmware, which kills it only if it waits so.
+ * One whose gang is complete and that waits for its core is as innocent as any other launch that
+ * does; one that is on its core and waits for such a member is not.
  *
  * Copies and fills need no core: theirs is the time since they became the first, and another's
  * launch is no excuse. A queue whose ring went wrong stops without a completion, which is found
@@ -151,11 +153,50 @@ enum axon_verdict axon_reset_judge(u32 occupant, u32 hwid, const struct axon_fir
 {
 	bool elsewhere = occupant != hwid && occupant != AXON_NO_QUEUE;
 
-	if (!elsewhere && first->occupied_ns >= limit_ns)
-		return AXON_VERDICT_KILL;
 	if (occupant != hwid && first->launch && first->first_ns >= limit_ns)
 		return AXON_VERDICT_ASK;
+	if (!elsewhere && first->occupied_ns >= limit_ns)
+		return AXON_VERDICT_KILL;
 	return occupant == AXON_NO_QUEUE ? AXON_VERDICT_NUDGE : AXON_VERDICT_INNOCENT;
+}
+
+/* What is known of the first job, and who has its core. Return: false if nothing is in flight. */
+static bool reset_look(struct axon_queue *q, struct axon_first *first, u32 *occupant)
+{
+	/* in this order: the end of every launch before the one that is seen has been written */
+	*occupant = axon_read(q->axdev, AXON_REG_CORE(q->core, AXON_CORE_QUEUE));
+	axon_queue_poll_core(q->axdev, q->core);
+	if (!axon_queue_poll(q, first))
+		return false;
+	if (!first->launch)
+		*occupant = AXON_NO_QUEUE;
+	return true;
+}
+
+static void reset_kill(struct axon_queue *q, const struct axon_first *first)
+{
+	drm_warn(&q->axdev->drm, "queue %u: job on core %u for %lld ms, limit %u ms: killed\n",
+		 q->hwid, q->core, first->occupied_ns / NSEC_PER_MSEC, q->timeout_ms);
+	axon_queue_kill_job(q);
+}
+
+/* The first job is a launch that is not on the core, and its time would be over. */
+static void reset_ask(struct axon_queue *q, struct axon_first *first, s64 limit)
+{
+	u32 occupant;
+
+	if (axon_queue_kill_waiter(q)) {
+		drm_warn(&q->axdev->drm, "queue %u: job waited %lld ms for its gang: killed\n",
+			 q->hwid, first->first_ns / NSEC_PER_MSEC);
+		return;
+	}
+	/* it waits for its core, or has just got it, or the card has overlooked it all the time */
+	if (!reset_look(q, first, &occupant) || occupant != AXON_NO_QUEUE)
+		return;
+	if (first->occupied_ns >= limit)
+		reset_kill(q, first);
+	else
+		axon_queue_ring(q);
 }
 
 /**
@@ -168,37 +209,29 @@ void axon_reset_timeout(struct axon_queue *q)
 {
 	struct axon_device *axdev = q->axdev;
 	s64 limit = (s64)q->timeout_ms * NSEC_PER_MSEC;
-	u32 occupant = AXON_NO_QUEUE;
 	struct axon_first first;
+	u32 occupant;
 	int idx;
 
 	if (!drm_dev_enter(&axdev->drm, &idx))
 		return;
-	if (axon_device_wedged(axdev) || !axon_queue_poll(q, &first))
+	if (axon_device_wedged(axdev) || !reset_look(q, &first, &occupant))
 		goto out;
 	if (first.status != AXON_STATUS_OK) {
 		axon_queue_give_up(q, first.status);
 		goto out;
 	}
-	if (first.launch)
-		occupant = axon_read(axdev, AXON_REG_CORE(q->core, AXON_CORE_QUEUE));
 	switch (axon_reset_judge(occupant, q->hwid, &first, limit)) {
 	case AXON_VERDICT_INNOCENT:
 		break;
 	case AXON_VERDICT_ASK:
-		if (axon_queue_kill_waiter(q))
-			drm_warn(&axdev->drm, "queue %u: job waited %lld ms for its gang: killed\n",
-				 q->hwid, first.first_ns / NSEC_PER_MSEC);
-		else if (occupant == AXON_NO_QUEUE)
-			axon_queue_ring(q);
+		reset_ask(q, &first, limit);
 		break;
 	case AXON_VERDICT_NUDGE:
 		axon_queue_ring(q);
 		break;
 	case AXON_VERDICT_KILL:
-		drm_warn(&axdev->drm, "queue %u: job on core %u for %lld ms, limit %u ms: killed\n",
-			 q->hwid, q->core, first.occupied_ns / NSEC_PER_MSEC, q->timeout_ms);
-		axon_queue_kill_job(q);
+		reset_kill(q, &first);
 		break;
 	}
 out:
