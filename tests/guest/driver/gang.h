@@ -36,8 +36,8 @@ void prog_gang(void *mem, uint64_t addr, const struct gang *g, enum gang_kind ki
 	       uint32_t rounds);
 /*
  * Two members: one writes @blocks blocks of its ENV_DATA one after the other to GANG_BUFFER, each
- * with a post to the next rank; the other one copies GANG_BUFFER, after each post, to a block of its
- * own ENV_DATA and says that it has.
+ * with a post to the next rank; the other one copies GANG_BUFFER, after each post, to a block of
+ * its own ENV_DATA and says that it has.
  */
 void prog_gang_send(void *mem, uint64_t addr, const struct gang *g, uint32_t blocks);
 void prog_gang_receive(void *mem, uint64_t addr, const struct gang *g, uint32_t blocks);

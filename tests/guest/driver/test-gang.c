@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * test-gang.c - launches of several queues and cards that run together, as their users see them: who
- * may join, what they send to each other, what a member is told that waits in vain or loses another.
+ * test-gang.c - launches of several queues and cards that run together, as their users see them:
+ * who may join, what they send to each other, what a member is told that waits in vain or loses
+ * another.
  *
  * With three or four cards members are on all of them. As root cards are also taken away.
  */
@@ -70,7 +71,7 @@ static void test_meet(void)
 	place_close(&p);
 }
 
-/* Gangs of one name that were launched before the first has ended. How fast they are is only told. */
+/* Gangs of one name, launched before the first has ended. How fast they are is only told. */
 static void test_queued(void)
 {
 	enum { GANGS = 32, ROUNDS = 200 };
@@ -114,7 +115,7 @@ static void fill(uint8_t *mem, uint32_t blocks)
 		((uint32_t *)(void *)mem)[i] = i / (GANG_BLOCK / 4) << 16 | i;
 }
 
-/* What a post announces is there, in memory of another card that another process has handed over. */
+/* What a post announces is there, in another card's memory that another process handed over. */
 static void test_data(void)
 {
 	enum { BLOCKS = ENV_SIZE / GANG_BLOCK };
@@ -497,7 +498,73 @@ static void test_bad(void)
 	place_close(&p);
 }
 
+/* Who waits for others must have the place bound all the time: afterwards it may be another's. */
+static void test_unbound(void)
+{
+	struct member m[2];
+	struct place p;
+	uint32_t bo, i;
+
+	place_open(&p, name[0]);
+	for (i = 0; i < 2; i++) {
+		member_open(&m[i], &p, name[i], 0, GANG_LONG);
+		member_start(&m[i], 2 * i, 3, GANG_MEET, 1);
+	}
+	usleep(20000);
+	is(vm_map(m[1].e.fd, m[1].e.vm, m[1].e.data, 0, GANG_PLACE + 4096, 4096, 0), 0,
+	   "something else is bound beside the place");
+	is(fence_error(m[1].fence), -EBUSY, "its member waits on");
+	is(vm_unmap(m[1].e.fd, m[1].e.vm, GANG_PLACE, 4096), 0, "the place is unmapped");
+	is(member_end(&m[1]), -EFAULT, "who waits there: EFAULT");
+	is(member_state(&m[1]).fault_addr, GANG_PLACE, "at its address");
+	is(member_end(&m[0]), -ENOLINK, "who waited with it: ENOLINK");
+	is(member_state(&m[0]).peer, 1 + 2, "and for whom");
+	member_close(&m[1]);
+	member_close(&m[0]);
+	member_open(&m[0], &p, name[0], 0, GANG_LONG);
+	member_start(&m[0], 0, 3, GANG_MEET, 1);
+	usleep(20000);
+	bo_create(m[0].e.fd, 4096, DRM_AXON_REGION_HBM, 0, 0, &bo);
+	is(vm_map(m[0].e.fd, m[0].e.vm, bo, 0, GANG_PLACE, 4096, DRM_AXON_BIND_NOEXEC), 0,
+	   "the place is replaced");
+	is(member_end(&m[0]), -EINVAL, "who waits there: EINVAL");
+	is(member_state(&m[0]).status, AXON_STATUS_BAD_GANG, "status");
+	member_close(&m[0]);
+	for (i = 0; i < 2; i++) {
+		member_open(&m[i], &p, name[i], 0, GANG_LONG);
+		member_start(&m[i], i, 2, GANG_SPIN, 1);
+	}
+	for (i = 0; i < 2; i++) {
+		member_has_met(&m[i]);
+		is(vm_unmap(m[i].e.fd, m[i].e.vm, GANG_PLACE, 4096), 0, "a gang is at work");
+	}
+	usleep(20000);
+	for (i = 0; i < 2; i++)
+		is(fence_error(m[i].fence), -EBUSY, "and does not need its place any more");
+	for (i = 0; i < 2; i++)
+		member_close(&m[i]);
+	place_close(&p);
+}
+
 /* ---- cards that go ---- */
+
+/* The place's card goes, on which there is no member. */
+static void test_place_gone(void)
+{
+	struct member m;
+	struct place p;
+
+	place_open(&p, name[0]);
+	member_open(&m, &p, name[1], 0, GANG_LONG);
+	member_start(&m, 0, 2, GANG_MEET, 1);
+	usleep(20000);
+	is(card_take(name[0], CARD_UNBOUND), 0, "the card of a place is unbound");
+	is(member_end(&m), -EFAULT, "who waits there: EFAULT");
+	is(member_state(&m).fault_addr, GANG_PLACE, "at its address");
+	is(card_bring_back(name[0], CARD_UNBOUND), 0, "it is bound again");
+	member_close(&m);
+	place_close(&p);
+}
 
 /**
  * struct bystander - has nothing to do with gangs
@@ -655,6 +722,7 @@ static void test_all_gone(void)
 		skip("taking cards away needs root");
 		return;
 	}
+	test_place_gone();
 	for (i = 0; i < sizeof(how) / sizeof(how[0]); i++)
 		test_gone(how[i]);
 	test_meet();
@@ -682,6 +750,7 @@ int main(void)
 	test_killed(true);
 	test_killed(false);
 	test_bad();
+	test_unbound();
 	test_all_gone();
 	return done();
 }
