@@ -405,8 +405,11 @@ static void lay_out_engine(struct axc_program *p, unsigned int engine)
 	struct axon_inst *in;
 	uint32_t i;
 
-	pl.taken[AXON_SREG_KEPT] = p->keeps;
+	/* Bases count from 0, which these do not start at. */
+	pl.taken[AXON_SREG_RANK] = pl.taken[AXON_SREG_RANKS] = pl.taken[AXON_SREG_KEPT] = true;
 	take_bases(&pl);
+	pl.taken[AXON_SREG_RANK] = pl.taken[AXON_SREG_RANKS] = false;
+	pl.taken[AXON_SREG_KEPT] = p->keeps;
 	put_arguments(&pl);
 	for (i = 0; i < p->nops && !p->err; i++) {
 		const struct op *op = &p->ops[i];

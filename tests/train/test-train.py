@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 #
-# test-train.py - axon-train on a soft card: the same losses as the plain trainer, the same bits
-# after a kill and after a resume, damaged files, and a model that axon-llm reads.
+# test-train.py - axon-train on soft cards: the same losses as the plain trainer, on one card and on
+# several, the same bits after a kill and after a resume, damaged files, and a model that axon-llm
+# reads.
 #
 # Usage: test-train.py AXON_TRAIN AXON_LLM TRAIN_CURVE
 import json
@@ -23,6 +24,8 @@ SMALL = ["--dim", "32", "--layers", "2", "--heads", "2", "--hidden", "96", "--se
          "--batch", "4", "--lr", "2e-3", "--warmup", "10", "--seed", "7"]
 # 60 steps of fp32 against double: the operators' rounding, 1e-7 of a loss, grows with the steps.
 BOUND = 1e-3
+# The same on several cards: only the order differs in which gradients are added up.
+CARDS_BOUND = 1e-4
 
 WORDS = "the card reads the text and writes what it has learnt of it . ".split(" ")
 
@@ -32,8 +35,15 @@ def text():
     return " ".join(rng.choice(WORDS) for _ in range(600)) + "\n"
 
 
-def run(*argv, timeout=300):
-    return subprocess.run([str(a) for a in argv], env=ENV, capture_output=True, text=True,
+def env_of(options):
+    """As many soft cards as are asked for."""
+    words = [str(o) for o in options]
+    cards = int(words[words.index("--cards") + 1]) if "--cards" in words else 1
+    return {**ENV, "AXON_DEVICE": f"soft:{cards}"}
+
+
+def run(*argv, timeout=300, env=None):
+    return subprocess.run([str(a) for a in argv], env=env or ENV, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=timeout, check=False)
 
 
@@ -56,7 +66,7 @@ class Train(unittest.TestCase):
         return run(TRAIN, self.text, *SMALL, "-o", self.path(out), *options)
 
     def ok(self, *options, out="model"):
-        r = self.train(*options, out=out)
+        r = run(TRAIN, self.text, *SMALL, "-o", self.path(out), *options, env=env_of(options))
         self.assertEqual(r.returncode, 0, r.stderr)
         return r
 
@@ -76,6 +86,19 @@ class Train(unittest.TestCase):
             self.assertAlmostEqual(got[step], loss, delta=BOUND, msg=f"step {step}")
         self.assertLess(got[60], got[1] - 0.5)
         xml.etree.ElementTree.parse(self.path("curve.svg"))
+
+    def test_cards_share_a_step(self):
+        self.ok("--steps", 40, "--log", self.path("log1"))
+        one = self.losses("log1")
+        for cards in 2, 4:
+            log = f"log{cards}"
+            self.ok("--steps", 40, "--cards", cards, "--log", self.path(log), out=log + "m")
+            several = self.losses(log)
+            for step, loss in one.items():
+                self.assertAlmostEqual(several[step], loss, delta=CARDS_BOUND,
+                                       msg=f"{cards} cards, step {step}")
+            self.ok("--steps", 40, "--cards", cards, out=log + "again")
+            self.assertEqual(self.bytes(log + "m"), self.bytes(log + "again"))
 
     def test_model_is_read(self):
         self.ok("--steps", 20)
@@ -162,10 +185,10 @@ class Train(unittest.TestCase):
         self.ok("--steps", 10, "--seed", 8, out="c")
         self.assertNotEqual(self.bytes("a"), self.bytes("c"))
 
-    def test_killed_and_resumed(self):
-        self.ok("--steps", 40, out="whole")
+    def killed_and_resumed(self, rounds, *options):
+        self.ok("--steps", 40, *options, out="whole")
         rng = random.Random(os.urandom(8))
-        for _ in range(4):
+        for _ in range(rounds):
             ckpt, log = self.path("ckpt"), self.path("log")
             for path in ckpt, log:
                 if os.path.exists(path):
@@ -173,8 +196,8 @@ class Train(unittest.TestCase):
             first = ["--checkpoint", ckpt]
             for after in sorted(rng.sample(range(1, 40), 2)):
                 p = subprocess.Popen([TRAIN, self.text, *SMALL, "--steps", "40", "--every", "1",
-                                      "-o", self.path("part"), "--log", log, *first], env=ENV,
-                                     stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                      "-o", self.path("part"), "--log", log, *options, *first],
+                                     env=env_of(options), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                      stdout=subprocess.DEVNULL)
                 deadline = time.monotonic() + 120
                 while p.poll() is None and time.monotonic() < deadline:
@@ -185,8 +208,14 @@ class Train(unittest.TestCase):
                 p.wait()
                 if os.path.exists(ckpt):
                     first = ["--resume", ckpt]
-            self.ok("--steps", 40, *first, out="part")
+            self.ok("--steps", 40, *options, *first, out="part")
             self.assertEqual(self.bytes("whole"), self.bytes("part"))
+
+    def test_killed_and_resumed(self):
+        self.killed_and_resumed(4)
+
+    def test_killed_and_resumed_on_two_cards(self):
+        self.killed_and_resumed(2, "--cards", "2")
 
     @staticmethod
     def whole_lines(path):

@@ -60,7 +60,7 @@ static void on_signal(int sig)
 static void help(void)
 {
 	fputs("Usage: axon-train TEXT [options]\n\n"
-	      "Train a small decoder-only transformer on a text, from scratch, on an Axon card.\n\n"
+	      "Train a small decoder-only transformer on a text, from scratch, on Axon cards.\n\n"
 	      "  -o, --output FILE      model for axon-llm (default model.bin); a vocabulary made\n"
 	      "                         of the text's characters goes to FILE.tok\n"
 	      "  -z, --tokenizer FILE   vocabulary (default: the text's characters)\n"
@@ -288,9 +288,14 @@ static int train(struct options *o, const struct corpus *corpus, struct training
 {
 	struct llm_error second = { "" };
 	struct trainer *trainer;
+	uint32_t cores[TRAIN_MAX_CARDS];
 	struct report report;
-	int ret = trainer_open(t, &trainer, err), end;
+	int ret = 0, end;
 
+	for (uint32_t i = 0; !ret && i < t->config.cards; i++)
+		ret = place_core(&o->where, i, &cores[i], err);
+	if (!ret)
+		ret = trainer_open(t, cores, &trainer, err);
 	if (ret)
 		return ret;
 	ret = report_open(&report, o->log, t, corpus, o->text, err);
@@ -317,6 +322,8 @@ static int run(struct options *o, struct llm_error *err)
 	if (ret)
 		return ret;
 	ret = begin(o, &corpus, &t, err);
+	/* After the settings of a checkpoint have been read. */
+	o->where.cards = t.config.cards;
 	if (!ret)
 		ret = place_start(&o->where, "axon-train", err);
 	if (!ret) {

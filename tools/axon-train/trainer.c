@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * trainer.c - the programs of a training on the card, through the runtime.
+ * trainer.c - the programs of a training on the cards, through the runtime.
+ *
+ * All cards do the same at the same time, each on sequences of its own; inside the program that computes
+ * the gradients they add them up. So all of them make the same step, and stay alike in every bit.
  */
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +15,7 @@
 #include <nrt/nrt.h>
 
 #include "random.h"
+#include "reduce.h"
 #include "trainer.h"
 
 enum { TOKENS, TARGETS, PARAMS, LOSS, LOSSES, GRADS, M, V, HYPER, NORM, NUM_TENSORS };
@@ -34,21 +39,53 @@ struct program {
 };
 
 /**
- * struct trainer - what is on the card
+ * struct worker - a card
+ * @trainer: whose
+ * @rank: which one
+ * @vnc: its core
  * @grad: loss and gradients
  * @update: AdamW
  * @tensor: all tensors
  * @tokens: of a step
  * @targets: of a step
- * @params: numbers of the flat arrays
+ * @hyper: numbers of the optimiser for a step
+ * @loss: of the newest step, of this card's sequences
+ * @norm: of the newest step, of all gradients
+ * @thread: that does the job, except of rank 0
+ * @job: what all cards do
+ * @ret: how it went
+ * @err: why
  */
-struct trainer {
+struct worker {
+	struct trainer *trainer;
+	uint32_t rank;
+	int32_t vnc;
 	struct program grad;
 	struct program update;
 	nrt_tensor_t *tensor[NUM_TENSORS];
 	uint32_t *tokens;
 	uint32_t *targets;
-	uint64_t params;
+	float hyper[AXC_ADAMW_SIZE];
+	float loss;
+	float norm;
+	pthread_t thread;
+	int (*job)(struct worker *w, struct llm_error *err);
+	int ret;
+	struct llm_error err;
+};
+
+/**
+ * struct trainer - what is on the cards
+ * @training: settings and state
+ * @corpus: text; of a step
+ * @cards: workers
+ * @worker: by rank
+ */
+struct trainer {
+	const struct training *training;
+	const struct corpus *corpus;
+	uint32_t cards;
+	struct worker *worker;
 };
 
 static struct axc_llama_train shape(const struct train_config *c)
@@ -91,18 +128,66 @@ static int status_error(struct llm_error *err, const char *what, NRT_STATUS stat
 			nrt_get_status_as_str(status));
 }
 
+/* ---- all cards at once ---- */
+
+static void *work(void *opaque)
+{
+	struct worker *w = opaque;
+
+	w->ret = w->job(w, &w->err);
+	return NULL;
+}
+
+/* Lets every card do @job; those that wait for others need a thread each. */
+static int on_all(struct trainer *t, int (*job)(struct worker *w, struct llm_error *err),
+		  struct llm_error *err)
+{
+	uint32_t started = 1, r;
+
+	for (r = 0; r < t->cards; r++) {
+		t->worker[r].job = job;
+		t->worker[r].ret = 0;
+	}
+	for (; started < t->cards; started++) {
+		struct worker *w = &t->worker[started];
+		int ret = pthread_create(&w->thread, NULL, work, w);
+
+		if (!ret)
+			continue;
+		w->ret = llm_fail(&w->err, -ret, "no thread for card %u: %s", started,
+				  strerror(ret));
+		break;
+	}
+	work(&t->worker[0]);
+	for (r = 1; r < started; r++)
+		pthread_join(t->worker[r].thread, NULL);
+	for (r = 0; r < t->cards; r++)
+		if (t->worker[r].ret) {
+			*err = t->worker[r].err;
+			return t->worker[r].ret;
+		}
+	return 0;
+}
+
 /* ---- set-up ---- */
 
-static int load(const struct axc_llama_train *t, enum axc_train_program which,
-		struct program *program, struct llm_error *err)
+static int load(struct worker *w, enum axc_train_program which, struct program *program,
+		struct llm_error *err)
 {
+	struct axc_llama_train t = shape(&w->trainer->training->config);
+	struct reduce reduce = { .train = &t };
 	const char *text = "no memory";
 	struct axc_program *p = NULL;
 	NRT_STATUS status;
 	void *elf = NULL;
 	size_t size;
-	int ret = axc_llama_train(t, which, &p);
+	int ret;
 
+	if (w->trainer->cards > 1) {
+		t.bucket_done = reduce_bucket;
+		t.opaque = &reduce;
+	}
+	ret = axc_llama_train(&t, which, &p);
 	if (!ret)
 		ret = axc_program_finish(p, &elf, &size);
 	if (ret) {
@@ -112,120 +197,134 @@ static int load(const struct axc_llama_train *t, enum axc_train_program which,
 	axc_program_free(p);
 	if (ret)
 		return ret;
-	status = nrt_load(elf, size, 0, 1, &program->model);
+	status = nrt_load_collectives(elf, size, w->vnc, 1, w->rank, w->trainer->cards,
+				      &program->model);
 	free(elf);
 	return status ? status_error(err, "loading a program", status) : 0;
 }
 
-static int make_tensor(struct trainer *t, int which, uint64_t elements, struct llm_error *err)
+static int make_tensor(struct worker *w, int which, uint64_t elements, struct llm_error *err)
 {
-	NRT_STATUS status = nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_DEVICE, 0, elements * 4,
-						tensor_name[which], &t->tensor[which]);
+	NRT_STATUS status = nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_DEVICE, w->vnc,
+						elements * 4, tensor_name[which],
+						&w->tensor[which]);
 
 	return status ? status_error(err, "getting memory on the card", status) : 0;
 }
 
-static int make_tensors(struct trainer *t, const struct train_config *c, struct llm_error *err)
+static int make_tensors(struct worker *w, struct llm_error *err)
 {
+	const struct train_config *c = &w->trainer->training->config;
+	const uint64_t params = w->trainer->training->params;
 	const uint64_t tokens = (uint64_t)c->batch / c->cards * c->seq;
 	const uint64_t elements[NUM_TENSORS] = {
-		[TOKENS] = tokens, [TARGETS] = tokens, [PARAMS] = t->params, [LOSS] = 1,
-		[LOSSES] = tokens, [GRADS] = t->params, [M] = t->params, [V] = t->params,
+		[TOKENS] = tokens, [TARGETS] = tokens, [PARAMS] = params, [LOSS] = 1,
+		[LOSSES] = tokens, [GRADS] = params, [M] = params, [V] = params,
 		[HYPER] = AXC_ADAMW_SIZE, [NORM] = 1,
 	};
 	int ret = 0;
 
 	for (int i = 0; !ret && i < NUM_TENSORS; i++)
-		ret = make_tensor(t, i, elements[i], err);
-	t->tokens = calloc(tokens, sizeof(*t->tokens));
-	t->targets = calloc(tokens, sizeof(*t->targets));
-	if (!ret && (!t->tokens || !t->targets))
+		ret = make_tensor(w, i, elements[i], err);
+	w->tokens = calloc(tokens, sizeof(*w->tokens));
+	w->targets = calloc(tokens, sizeof(*w->targets));
+	if (!ret && (!w->tokens || !w->targets))
 		ret = llm_fail(err, -ENOMEM, "no memory for the tokens of a step");
 	return ret;
 }
 
 /* @which: tensors, ended by NUM_TENSORS. */
-static NRT_STATUS make_set(struct trainer *t, const int *which, nrt_tensor_set_t **set)
+static NRT_STATUS make_set(struct worker *w, const int *which, nrt_tensor_set_t **set)
 {
 	NRT_STATUS status = nrt_allocate_tensor_set(set);
 
 	for (; !status && *which < NUM_TENSORS; which++)
 		status = nrt_add_tensor_to_tensor_set(*set, tensor_name[*which],
-						      t->tensor[*which]);
+						      w->tensor[*which]);
 	return status;
 }
 
-static int make_sets(struct trainer *t, struct llm_error *err)
+static int make_sets(struct worker *w, struct llm_error *err)
 {
 	static const int grad_in[] = { TOKENS, TARGETS, PARAMS, NUM_TENSORS };
 	static const int grad_out[] = { LOSS, LOSSES, GRADS, NUM_TENSORS };
 	static const int update_in[] = { GRADS, HYPER, PARAMS, M, V, NUM_TENSORS };
 	static const int update_out[] = { PARAMS, M, V, NORM, NUM_TENSORS };
-	NRT_STATUS status = make_set(t, grad_in, &t->grad.in);
+	NRT_STATUS status = make_set(w, grad_in, &w->grad.in);
 
 	if (!status)
-		status = make_set(t, grad_out, &t->grad.out);
+		status = make_set(w, grad_out, &w->grad.out);
 	if (!status)
-		status = make_set(t, update_in, &t->update.in);
+		status = make_set(w, update_in, &w->update.in);
 	if (!status)
-		status = make_set(t, update_out, &t->update.out);
+		status = make_set(w, update_out, &w->update.out);
 	return status ? status_error(err, "making tensor sets", status) : 0;
 }
 
-static int put(struct trainer *t, int which, const void *data, uint64_t bytes,
+static int put(struct worker *w, int which, const void *data, uint64_t bytes,
 	       struct llm_error *err)
 {
-	NRT_STATUS status = nrt_tensor_write(t->tensor[which], data, 0, bytes);
+	NRT_STATUS status = nrt_tensor_write(w->tensor[which], data, 0, bytes);
 
 	return status ? status_error(err, "writing to the card", status) : 0;
 }
 
-static int get(struct trainer *t, int which, void *data, uint64_t bytes, struct llm_error *err)
+static int get(struct worker *w, int which, void *data, uint64_t bytes, struct llm_error *err)
 {
-	NRT_STATUS status = nrt_tensor_read(t->tensor[which], data, 0, bytes);
+	NRT_STATUS status = nrt_tensor_read(w->tensor[which], data, 0, bytes);
 
 	return status ? status_error(err, "reading from the card", status) : 0;
 }
 
-static int set_up(struct trainer *t, const struct training *training, struct llm_error *err)
+static int set_up(struct worker *w, struct llm_error *err)
 {
-	const struct axc_llama_train train = shape(&training->config);
+	const struct training *training = w->trainer->training;
 	const uint64_t bytes = training->params * sizeof(float);
-	int ret = load(&train, AXC_TRAIN_GRAD, &t->grad, err);
+	int ret = load(w, AXC_TRAIN_GRAD, &w->grad, err);
 
-	t->params = training->params;
 	if (!ret)
-		ret = load(&train, AXC_TRAIN_UPDATE, &t->update, err);
+		ret = load(w, AXC_TRAIN_UPDATE, &w->update, err);
 	if (!ret)
-		ret = make_tensors(t, &training->config, err);
+		ret = make_tensors(w, err);
 	if (!ret)
-		ret = make_sets(t, err);
+		ret = make_sets(w, err);
 	if (!ret)
-		ret = put(t, PARAMS, training->p, bytes, err);
+		ret = put(w, PARAMS, training->p, bytes, err);
 	if (!ret)
-		ret = put(t, M, training->m, bytes, err);
+		ret = put(w, M, training->m, bytes, err);
 	if (!ret)
-		ret = put(t, V, training->v, bytes, err);
+		ret = put(w, V, training->v, bytes, err);
 	return ret;
 }
 
-int trainer_open(const struct training *t, struct trainer **trainer, struct llm_error *err)
+int trainer_open(const struct training *training, const uint32_t *cores, struct trainer **trainer,
+		 struct llm_error *err)
 {
+	const uint32_t cards = training->config.cards;
+	struct trainer *t = calloc(1, sizeof(*t));
 	int ret;
 
-	/* The one place where cards would come together: the gradients' all-reduce. */
-	if (t->config.cards > 1)
-		return llm_fail(err, -EOPNOTSUPP, "--cards %u: this version trains on one card; "
-				"collectives between cards are not there yet", t->config.cards);
-	*trainer = calloc(1, sizeof(**trainer));
-	if (!*trainer)
+	*trainer = NULL;
+	if (t)
+		t->worker = calloc(cards, sizeof(*t->worker));
+	if (!t || !t->worker) {
+		free(t);
 		return llm_fail(err, -ENOMEM, "no memory");
-	ret = set_up(*trainer, t, err);
-	if (ret) {
-		trainer_close(*trainer);
-		*trainer = NULL;
 	}
-	return ret;
+	t->training = training;
+	t->cards = cards;
+	for (uint32_t r = 0; r < cards; r++) {
+		t->worker[r].trainer = t;
+		t->worker[r].rank = r;
+		t->worker[r].vnc = (int32_t)cores[r];
+	}
+	ret = on_all(t, set_up, err);
+	if (ret) {
+		trainer_close(t);
+		return ret;
+	}
+	*trainer = t;
+	return 0;
 }
 
 static void program_free(struct program *p)
@@ -242,12 +341,17 @@ void trainer_close(struct trainer *t)
 {
 	if (!t)
 		return;
-	program_free(&t->grad);
-	program_free(&t->update);
-	for (int i = 0; i < NUM_TENSORS; i++)
-		nrt_tensor_free(&t->tensor[i]);
-	free(t->tokens);
-	free(t->targets);
+	for (uint32_t r = 0; r < t->cards; r++) {
+		struct worker *w = &t->worker[r];
+
+		program_free(&w->grad);
+		program_free(&w->update);
+		for (int i = 0; i < NUM_TENSORS; i++)
+			nrt_tensor_free(&w->tensor[i]);
+		free(w->tokens);
+		free(w->targets);
+	}
+	free(t->worker);
 	free(t);
 }
 
@@ -285,46 +389,83 @@ static int run(struct program *p, const char *what, struct llm_error *err)
 	return status ? status_error(err, what, status) : 0;
 }
 
+static int step(struct worker *w, struct llm_error *err)
+{
+	const struct training *training = w->trainer->training;
+	const struct train_config *c = &training->config;
+	const uint64_t bytes = (uint64_t)c->batch / c->cards * c->seq * sizeof(*w->tokens);
+	int ret;
+
+	corpus_rows(w->trainer->corpus, c, training->step, w->rank, w->tokens, w->targets);
+	hyper(c, training->step + 1, w->hyper);
+	ret = put(w, TOKENS, w->tokens, bytes, err);
+	if (!ret)
+		ret = put(w, TARGETS, w->targets, bytes, err);
+	if (!ret)
+		ret = put(w, HYPER, w->hyper, sizeof(w->hyper), err);
+	if (!ret)
+		ret = run(&w->grad, "forward and backward", err);
+	if (!ret)
+		ret = run(&w->update, "the optimiser", err);
+	if (!ret)
+		ret = get(w, LOSS, &w->loss, sizeof(w->loss), err);
+	if (!ret)
+		ret = get(w, NORM, &w->norm, sizeof(w->norm), err);
+	return ret;
+}
+
 int trainer_step(struct trainer *t, struct training *training, const struct corpus *corpus,
 		 float *norm, struct llm_error *err)
 {
-	const struct train_config *c = &training->config;
-	const uint64_t bytes = (uint64_t)c->batch / c->cards * c->seq * sizeof(*t->tokens);
-	float h[AXC_ADAMW_SIZE], *loss = &training->loss[training->step];
+	double sum = 0;
 	int ret;
 
-	corpus_rows(corpus, c, training->step, 0, t->tokens, t->targets);
-	hyper(c, training->step + 1, h);
-	ret = put(t, TOKENS, t->tokens, bytes, err);
-	if (!ret)
-		ret = put(t, TARGETS, t->targets, bytes, err);
-	if (!ret)
-		ret = put(t, HYPER, h, sizeof(h), err);
-	if (!ret)
-		ret = run(&t->grad, "forward and backward", err);
-	if (!ret)
-		ret = run(&t->update, "the optimiser", err);
-	if (!ret)
-		ret = get(t, LOSS, loss, sizeof(*loss), err);
-	if (!ret)
-		ret = get(t, NORM, norm, sizeof(*norm), err);
+	t->corpus = corpus;
+	ret = on_all(t, step, err);
 	if (ret)
 		return ret;
+	/* For the report only: every card has had as many tokens. */
+	for (uint32_t r = 0; r < t->cards; r++)
+		sum += t->worker[r].loss;
+	training->loss[training->step] = (float)(sum / t->cards);
+	*norm = t->worker[0].norm;
 	training->step++;
-	if (!isfinite(*loss) || !isfinite(*norm))
+	if (!isfinite(sum) || !isfinite(*norm))
 		return llm_fail(err, -EDOM, "the loss of step %u is no number any more; a lower "
 				"--lr or a longer --warmup may help", training->step);
 	return 0;
 }
 
+/* All cards must have come to the same bits; what is on disk was on every one of them. */
+static int compare(struct trainer *t, int which, const float *data, uint64_t bytes,
+		   struct llm_error *err)
+{
+	float *other = malloc(bytes);
+	int ret = other ? 0 : llm_fail(err, -ENOMEM, "no memory");
+
+	for (uint32_t r = 1; !ret && r < t->cards; r++) {
+		ret = get(&t->worker[r], which, other, bytes, err);
+		if (!ret && memcmp(other, data, bytes))
+			ret = llm_fail(err, -EIO, "card %u has other %s than card 0 after step %u",
+				       r, tensor_name[which], t->training->step);
+	}
+	free(other);
+	return ret;
+}
+
 int trainer_fetch(struct trainer *t, struct training *training, struct llm_error *err)
 {
 	const uint64_t bytes = training->params * sizeof(float);
-	int ret = get(t, PARAMS, training->p, bytes, err);
+	const struct {
+		int which;
+		float *data;
+	} state[] = { { PARAMS, training->p }, { M, training->m }, { V, training->v } };
+	int ret = 0;
 
-	if (!ret)
-		ret = get(t, M, training->m, bytes, err);
-	if (!ret)
-		ret = get(t, V, training->v, bytes, err);
+	for (unsigned int i = 0; !ret && i < 3; i++) {
+		ret = get(&t->worker[0], state[i].which, state[i].data, bytes, err);
+		if (!ret && t->cards > 1)
+			ret = compare(t, state[i].which, state[i].data, bytes, err);
+	}
 	return ret;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainer.h - the part of a training that runs on the card: two programs and their tensors.
+ * trainer.h - the part of a training that runs on the cards: two programs and their tensors.
  *
  * The host gives tokens and the optimiser's numbers, and reads loss and norm. It must never compute
  * what the card should.
@@ -32,14 +32,16 @@ uint64_t trainer_params(const struct train_config *c);
 void trainer_begin(const struct train_config *c, float *p);
 
 /**
- * trainer_open() - compile and load the programs, put the state on the card
- * @t: the training; nrt_init() has been called
+ * trainer_open() - compile and load the programs, put the state on the cards
+ * @t: the training, which stays; nrt_init() has been called
+ * @cores: the core of each card, as for nrt_load()
  * @trainer: result
  * @err: message of a failure
  *
- * Return: 0 or a negative errno (-EOPNOTSUPP: more than one card).
+ * Return: 0 or a negative errno.
  */
-int trainer_open(const struct training *t, struct trainer **trainer, struct llm_error *err);
+int trainer_open(const struct training *t, const uint32_t *cores, struct trainer **trainer,
+		 struct llm_error *err);
 void trainer_close(struct trainer *trainer);
 
 /**
@@ -55,7 +57,10 @@ void trainer_close(struct trainer *trainer);
 int trainer_step(struct trainer *trainer, struct training *t, const struct corpus *corpus,
 		 float *norm, struct llm_error *err);
 
-/* Bring parameters and moments from the card into @t. Return: 0 or a negative errno. */
+/*
+ * Bring parameters and moments from the cards into @t. Return: 0 or a negative errno; -EIO: cards have
+ * come to different bits.
+ */
 int trainer_fetch(struct trainer *trainer, struct training *t, struct llm_error *err);
 
 #endif /* TRAIN_TRAINER_H */

@@ -67,6 +67,40 @@ static int count_cores(int card, uint32_t *before, uint32_t *own, struct llm_err
 	return 0;
 }
 
+/* All cores of the cards: the runtime takes no list with gaps. */
+static int choose_cards(const struct place *where, struct llm_error *err)
+{
+	uint32_t before = 0, own = 0;
+	char text[32];
+	int ret;
+
+	if (where->card >= 0)
+		return llm_fail(err, -EINVAL, "--card names one card, but %u are wanted",
+				where->cards);
+	ret = count_cores((int)where->cards - 1, &before, &own, err);
+	if (ret)
+		return ret;
+	snprintf(text, sizeof(text), "0-%u", before + own - 1);
+	setenv("NEURON_RT_VISIBLE_CORES", text, 1);
+	return 0;
+}
+
+int place_core(const struct place *where, uint32_t card, uint32_t *vnc, struct llm_error *err)
+{
+	uint32_t before, own, core = where->core < 0 ? 0 : (uint32_t)where->core;
+	int ret;
+
+	*vnc = 0;
+	if (where->cards <= 1)
+		return 0;
+	ret = count_cores((int)card, &before, &own, err);
+	if (!ret && core >= own)
+		ret = llm_fail(err, -ENODEV, "card %u has no core %u (cores: %u)", card, core, own);
+	if (!ret)
+		*vnc = before + core;
+	return ret;
+}
+
 /* The runtime takes its cores from the environment; without a wish it would take them all. */
 static int choose_core(const struct place *where, struct llm_error *err)
 {
@@ -74,6 +108,8 @@ static int choose_core(const struct place *where, struct llm_error *err)
 	char text[32];
 	int ret;
 
+	if (where->cards > 1)
+		return choose_cards(where, err);
 	if (where->card < 0 && where->core < 0) {
 		if (!getenv("NEURON_RT_VISIBLE_CORES"))
 			setenv("NEURON_RT_NUM_CORES", "1", 0);
