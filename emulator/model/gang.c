@@ -647,7 +647,7 @@ bool axon_gang_leave_forming(struct axon_gang *g, uint32_t rank)
 	bool forming;
 
 	pthread_mutex_lock(&f->lock);
-	forming = !g->ticket;
+	forming = !g->ticket && !axon_gang_lost(g);
 	if (forming)
 		leave(g, rank, false);
 	pthread_mutex_unlock(&f->lock);

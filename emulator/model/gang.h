@@ -79,7 +79,7 @@ int axon_gang_join(struct axon_card *card, uint32_t core, const struct axon_gang
  * end with PEER_LOST.
  */
 void axon_gang_leave(struct axon_gang *gang, uint32_t rank, bool ok);
-/* The same if the gang still waits for others to join, else nothing. Return: it did. */
+/* The same, but only if the gang still waits for others to join and is not broken. Return: it did. */
 bool axon_gang_leave_forming(struct axon_gang *gang, uint32_t rank);
 /* Does @name still lead there? */
 bool axon_gang_is(const struct axon_gang *gang, const struct axon_gang_name *name);

@@ -11,11 +11,14 @@
  *   soft_share.c      buffers that pass between cards, as file descriptors
  *   soft_fabric.c     the fabric that joins the cards of the process
  *   soft_all.c        what the soft cards of the process share
- *   soft_queue.c      rings, completions, failures, timeouts, waiting
+ *   soft_queue.c      rings, completions, failures, timeouts
+ *   soft_wait.c       waiting for a job: running the card, and the others of a gang
  *
  * Threads. The model must be run by one thread at a time. A waiter runs the card itself until its
  * job has ended (no hand-over, no system call); a helper thread runs it when nobody waits.
  * Whoever runs it for jobs is "the runner" (soft_card.runner); others wait for news from it.
+ * A waiter whose job is a member of a gang and cannot go on becomes the runner of the cards that the
+ * gang waits for, one after the other (soft_wait.c), so that one thread can drive all ranks.
  *
  * Locks, outer to inner:
  *   soft_card.gate   a queue for run, so that a runner cannot starve others; held only while
@@ -168,8 +171,20 @@ struct soft_place {
 	atomic_uint pins;
 };
 
+/* What every thread of a gang looks at, so on a line of its own. */
+struct soft_calls {
+	/* Bit set: the card in that place was woken since its last slice began (atomic). */
+	_Alignas(64) _Atomic uint64_t called;
+	/* Threads that look at @called instead of sleeping (atomic), and how many may. */
+	_Alignas(64) atomic_uint spinners;
+	unsigned int max_spinners;
+};
+
+extern struct soft_calls soft_calls;
+
 /**
- * struct soft_all - what the soft cards of the process share; the library's only global state
+ * struct soft_all - what the soft cards of the process share; with soft_calls the library's
+ *	only global state
  *
  * A process that fork() made starts with an empty one.
  *
@@ -332,8 +347,11 @@ void soft_queue_exit(struct soft_card *card, struct soft_queue *queue);
 int soft_queue_submit(struct soft_card *card, struct soft_queue *queue,
 		      const struct drm_axon_job *jobs, uint32_t count,
 		      const struct axon_fence *waits, uint32_t wait_count, uint64_t *seqno);
-int soft_queue_wait(struct soft_card *card, struct soft_queue *queue, uint64_t seqno,
-		    uint64_t deadline_ns);
+static inline bool soft_has_ended(struct soft_queue *q, uint64_t seqno)
+{
+	return atomic_load_explicit(&q->completed, memory_order_acquire) >= seqno;
+}
+
 /* Takes completions, lets held jobs go. Return: true if a job has ended. */
 bool soft_queues_reap(struct soft_card *card);
 bool soft_queues_busy(struct soft_card *card);
@@ -341,6 +359,25 @@ bool soft_queues_busy(struct soft_card *card);
 void soft_queues_check_time(struct soft_card *card, uint64_t now_ns);
 /* The card was reset: every queue is gone, every context banned. */
 void soft_queues_card_reset(struct soft_card *card);
+
+/* ---- soft_wait.c ---- */
+
+/* What became of an attempt to go on. */
+enum soft_step {
+	SOFT_AGAIN,	/* the card can go on, or what was waited for has happened */
+	SOFT_IDLE,	/* there is nothing to do */
+	SOFT_OTHERS,	/* other threads run what has to be done first */
+	SOFT_BUSY,	/* another thread runs the card */
+};
+
+/*
+ * Runs other cards, from the one in place @peer on, until @card can go on. No card is locked. Not
+ * for longer than a millisecond or one slice.
+ */
+enum soft_step soft_run_gang(struct soft_card *card, uint32_t peer);
+/* As axon_wait_until(). */
+int soft_queue_wait(struct soft_card *card, struct soft_queue *queue, uint64_t seqno,
+		    uint64_t deadline_ns);
 
 /* ---- soft_card.c ---- */
 
@@ -388,6 +425,7 @@ struct soft_core_watch {
  * @runs: times the card worked (atomic)
  * @jobs: jobs not ended (atomic)
  * @held: of these, jobs not in a ring yet (atomic)
+ * @more: its last slice left something to do (written by the runner, atomic)
  * @kicked: the card has work (atomic)
  * @deep: the helper sleeps until it is kicked (atomic)
  * @sleep: guards the members up to @stop
@@ -445,6 +483,7 @@ struct soft_card {
 	_Atomic uint64_t jobs;
 	_Atomic uint64_t held;
 
+	atomic_bool more;
 	atomic_bool kicked;
 	atomic_bool deep;
 
@@ -475,6 +514,12 @@ void soft_unlock(struct soft_card *card);
 bool soft_run_begin(struct soft_card *card);
 /* Lets the card work for a slice. Return: true if there is more to do right now. */
 bool soft_run_slice(struct soft_card *card);
+/* Was it woken since its last slice began? Only cards in a fabric know. */
+static inline bool soft_called(struct soft_card *card)
+{
+	return card->fabric &&
+		atomic_load(&soft_calls.called) >> card->place & 1;
+}
 /* Gives the lock up for a moment if somebody waits for it. */
 void soft_run_yield(struct soft_card *card);
 void soft_run_end(struct soft_card *card);

@@ -6,11 +6,13 @@
  */
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "soft.h"
 
 #define EMPTY { .lock = PTHREAD_MUTEX_INITIALIZER, .unpinned = PTHREAD_COND_INITIALIZER }
 
+struct soft_calls soft_calls;
 static struct soft_all all = EMPTY;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -20,17 +22,23 @@ static void forget(void)
 	static const struct soft_all empty = EMPTY;
 
 	memcpy(&all, &empty, sizeof(all));
+	atomic_store(&soft_calls.called, 0);
+	atomic_store(&soft_calls.spinners, 0);
 }
 
-static void watch_fork(void)
+static void init(void)
 {
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	/* One CPU is left for who is waited for. */
+	soft_calls.max_spinners = cpus > 1 ? (unsigned int)cpus - 1 : 0;
 	/* Without it only the child of a fork() is at a loss, and it was told not to use cards. */
 	pthread_atfork(NULL, NULL, forget);
 }
 
 struct soft_all *soft_all_lock(void)
 {
-	pthread_once(&once, watch_fork);
+	pthread_once(&once, init);
 	pthread_mutex_lock(&all.lock);
 	/* Without entropy yet 0 does: a mistaken descriptor still names its process. */
 	if (!all.nonce && getrandom(&all.nonce, sizeof(all.nonce), GRND_NONBLOCK) < 0)

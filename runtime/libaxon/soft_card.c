@@ -23,6 +23,8 @@
 #define TICK_NS			100000ull
 #define MAX_TICK_NS		(2 * MS)
 #define LINGER_NS		(5 * MS)
+/* And that often for jobs that wait for other cards. */
+#define GANG_CHECK_NS		(20 * MS)
 
 static uint32_t load32(const uint32_t *word)
 {
@@ -36,13 +38,21 @@ static void store32(uint32_t *word, uint32_t value)
 
 /* ---- locks, sleeping ---- */
 
-void soft_lock(struct soft_card *card)
+static void lock_in_turn(struct soft_card *card)
 {
 	atomic_fetch_add(&card->want, 1);
 	pthread_mutex_lock(&card->gate);
 	pthread_mutex_lock(&card->run);
 	pthread_mutex_unlock(&card->gate);
 	atomic_fetch_sub(&card->want, 1);
+}
+
+void soft_lock(struct soft_card *card)
+{
+	/* Nobody is passed by: who waits is counted before he stands in the queue. */
+	if (atomic_load_explicit(&card->want, memory_order_relaxed) ||
+	    pthread_mutex_trylock(&card->run))
+		lock_in_turn(card);
 	if (atomic_load_explicit(&card->returned, memory_order_relaxed))
 		soft_share_reap(card);
 }
@@ -120,10 +130,29 @@ static void irq_cb(void *opaque, unsigned int vector)
 	/* Whoever runs the card looks at every ring after each slice. */
 }
 
+static void call(struct soft_card *card, bool on)
+{
+	uint64_t bit = 1ull << card->place;
+
+	/* Most of the time it is as it should be; a look costs the others nothing. */
+	if (!(atomic_load(&soft_calls.called) & bit) == !on)
+		return;
+	if (on)
+		atomic_fetch_or(&soft_calls.called, bit);
+	else
+		atomic_fetch_and(&soft_calls.called, ~bit);
+}
+
 static void wake_cb(void *opaque)
 {
 	struct soft_card *card = opaque;
 
+	if (card->fabric) {
+		call(card, true);
+		/* A waiter sleeps that runs no card, since his gang could not go on. */
+		if (!atomic_load(&card->runner))
+			soft_wake(card);
+	}
 	/* The order against the helper's: it sets deep, then looks at kicked. */
 	atomic_store(&card->kicked, true);
 	if (atomic_load(&card->deep)) {
@@ -450,7 +479,10 @@ bool soft_run_slice(struct soft_card *card)
 	uint64_t now = mind_the_gap(card);
 	bool more;
 
+	if (card->fabric)
+		call(card, false);
 	more = axon_card_run(card->model);
+	atomic_store_explicit(&card->more, more, memory_order_relaxed);
 	atomic_fetch_add_explicit(&card->runs, 1, memory_order_relaxed);
 	if (soft_queues_reap(card))
 		soft_wake(card);
@@ -461,8 +493,8 @@ bool soft_run_slice(struct soft_card *card)
 
 /* ---- the helper ---- */
 
-/* Sleeps for @ns, or (@ns 0) until the card has work or wants to run. False: stop. */
-static bool helper_sleep(struct soft_card *card, uint64_t until_ns, bool deep)
+/* Sleeps until @until_ns, with @deep also until the card has work: @kicked. False: stop. */
+static bool helper_sleep(struct soft_card *card, uint64_t until_ns, bool deep, bool *kicked)
 {
 	struct timespec ts = to_timespec(until_ns);
 	bool stop;
@@ -474,37 +506,73 @@ static bool helper_sleep(struct soft_card *card, uint64_t until_ns, bool deep)
 	while (!card->stop && !err && !(deep && atomic_load(&card->kicked)))
 		err = pthread_cond_timedwait(&card->kick, &card->sleep, &ts);
 	atomic_store(&card->deep, false);
-	atomic_store(&card->kicked, false);
+	*kicked = atomic_exchange(&card->kicked, false) && deep;
 	stop = card->stop;
 	pthread_mutex_unlock(&card->sleep);
 	return !stop;
 }
 
-/* Runs the card until there is nothing to do. False: another thread runs it already. */
-static bool helper_run(struct soft_card *card, uint64_t *sleep_until_ns)
+/* Announces that the card will sleep. Return: until when, 0: it must not. */
+static uint64_t go_to_sleep(struct soft_card *card)
 {
+	/* Hours are as good as for ever; jobs that wait for their gang have time limits. */
+	uint64_t most = card->last_run_ns +
+		(atomic_load(&card->jobs) ? GANG_CHECK_NS : 3600000 * MS);
 	uint64_t deadline;
 
+	if (!axon_card_prepare_sleep(card->model, &deadline))
+		return 0;
+	card->sleep_until_ns = deadline < most ? deadline : most;
+	return card->sleep_until_ns + atomic_load(&card->stolen_ns);
+}
+
+/**
+ * helper_run() - run the card until there is nothing to do
+ * @sleep: then put it to sleep
+ * @until_ns: until when it may sleep; 0: it may not
+ *
+ * Return: true if there was something to do.
+ */
+static bool helper_run(struct soft_card *card, bool sleep, uint64_t *until_ns)
+{
+	bool worked = soft_called(card);
+	uint32_t peer = AXON_NO_PEER;
+
+	*until_ns = 0;
 	if (!soft_run_begin(card))
-		return false;
-	while (soft_run_slice(card))
+		return true;
+	while (soft_run_slice(card)) {
+		worked = true;
 		soft_run_yield(card);
-	*sleep_until_ns = 0;
-	if (!atomic_load(&card->jobs) && axon_card_prepare_sleep(card->model, &deadline)) {
-		/* Hours are as good as for ever, and pthread's clock cannot take more. */
-		if (deadline > card->last_run_ns + 3600000 * MS)
-			deadline = card->last_run_ns + 3600000 * MS;
-		card->sleep_until_ns = deadline;
-		*sleep_until_ns = deadline + atomic_load(&card->stolen_ns);
 	}
+	if (sleep)
+		*until_ns = go_to_sleep(card);
+	else if (card->fabric)
+		peer = axon_card_waits_for(card->model);
 	soft_run_end(card);
-	return true;
+	/* Nobody waits for the gang perhaps; then it is all the helpers'. */
+	if (peer != AXON_NO_PEER && soft_run_gang(card, peer) == SOFT_AGAIN)
+		worked = true;
+	return worked;
+}
+
+/*
+ * Work that nobody does: jobs that no thread has looked after since the last time, or something to
+ * do while the one who drives the gang runs other cards of it.
+ */
+static bool is_left_alone(struct soft_card *card, bool alone)
+{
+	if (!atomic_load(&card->jobs) || atomic_load(&card->runner))
+		return false;
+	return alone || atomic_load_explicit(&card->more, memory_order_relaxed) ||
+	       soft_called(card);
 }
 
 /*
  * While the card is in use the helper looks now and then whether jobs wait that nobody runs; the
  * threads that wait for their jobs run the card themselves and need no waking. After a while
- * without use it puts the card to sleep, and then only a doorbell or the card's own timer wakes it.
+ * without use, or without anything to do but to wait for other cards, it puts the card to sleep, and
+ * then only a doorbell, another card or the card's own timer wakes it.
  */
 static void *helper_main(void *arg)
 {
@@ -512,30 +580,27 @@ static void *helper_main(void *arg)
 	uint64_t busy_ns = axon_now_ns();
 	uint64_t seen = 0;
 	uint64_t tick = TICK_NS;
-	uint64_t until;
+	bool kicked = false;
 	bool going = true;
 
 	while (going) {
 		uint64_t runs = atomic_load_explicit(&card->runs, memory_order_relaxed);
 		uint64_t now = axon_now_ns();
-		bool jobs = atomic_load(&card->jobs) != 0;
-		bool alone = runs == seen;
-		bool deep = false;
+		uint64_t until = 0;
+		/* Whoever rang is likely to wait and to run the card: he goes first. */
+		bool alone = runs == seen && !kicked;
+		bool left = is_left_alone(card, alone);
+		bool idle;
 
-		if (jobs || !alone)
+		if (!alone)
 			busy_ns = now;
-		if (jobs && alone)
-			helper_run(card, &until);
-		else if (!jobs && now - busy_ns > LINGER_NS)
-			deep = helper_run(card, &until) && until;
+		idle = now - busy_ns > LINGER_NS && (left || !atomic_load(&card->jobs));
+		if ((left || idle) && helper_run(card, idle, &until))
+			busy_ns = now;
 		seen = atomic_load_explicit(&card->runs, memory_order_relaxed);
-		tick = alone ? TICK_NS : tick < MAX_TICK_NS ? 2 * tick : MAX_TICK_NS;
-		going = helper_sleep(card, deep ? until : now + tick, deep);
-		if (deep) {
-			/* Whoever rang is likely to wait and to run the card: he goes first. */
-			seen = UINT64_MAX;
-			tick = TICK_NS / 2;
-		}
+		tick = kicked ? TICK_NS / 2 : alone ? TICK_NS :
+		       tick < MAX_TICK_NS ? 2 * tick : MAX_TICK_NS;
+		going = helper_sleep(card, until ? until : now + tick, until != 0, &kicked);
 	}
 	return NULL;
 }

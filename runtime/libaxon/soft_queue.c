@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * soft_queue.c - queues of the soft card: submission, completion, failure, waiting.
+ * soft_queue.c - queues of the soft card: submission, completion, failure.
  *
  * Numbers of jobs grow by 1. `completed` says up to which number all have ended, `fail_seqno` which
  * one was the first that did not end well; so a job's result is two loads.
@@ -13,28 +13,10 @@
 
 #define MS			1000000ull
 #define DEFAULT_ENTRIES		256u
-/* A sleeping waiter looks again after that long, whatever happens. */
-#define IDLE_NAP_NS		(2 * MS)
-#define WAIT_NAP_NS		(100 * MS)
 /* The firmware hands a fault record on within that. */
 #define FAULT_WAIT_NS		(100 * MS)
 
 #define to_ctx(ctx_) ((struct soft_ctx *)(ctx_))
-
-static bool has_ended(struct soft_queue *q, uint64_t seqno)
-{
-	return atomic_load_explicit(&q->completed, memory_order_acquire) >= seqno;
-}
-
-/* Of a job that has ended. */
-static int result(struct soft_queue *q, uint64_t seqno)
-{
-	uint64_t fail = atomic_load_explicit(&q->fail_seqno, memory_order_acquire);
-
-	if (seqno < fail)
-		return 0;
-	return seqno == fail ? q->fail_error : q->later_error;
-}
 
 /* ---- submission ---- */
 
@@ -81,7 +63,7 @@ static bool held_ready(struct soft_held *h)
 	for (i = 0; i < h->wait_count; i++) {
 		struct soft_queue *other = (struct soft_queue *)h->waits[i].queue;
 
-		if (other && !has_ended(other, h->waits[i].seqno))
+		if (other && !soft_has_ended(other, h->waits[i].seqno))
 			return false;
 		h->waits[i].queue = NULL;
 	}
@@ -174,7 +156,7 @@ static bool waits_over(const struct axon_fence *waits, uint32_t count)
 	uint32_t i;
 
 	for (i = 0; i < count; i++)
-		if (!has_ended((struct soft_queue *)waits[i].queue, waits[i].seqno))
+		if (!soft_has_ended((struct soft_queue *)waits[i].queue, waits[i].seqno))
 			return false;
 	return true;
 }
@@ -521,61 +503,6 @@ void soft_queues_check_time(struct soft_card *card, uint64_t now)
 			check_waiter(card, q, now);
 			check_stopped(card, q);
 		}
-}
-
-/* ---- waiting ---- */
-
-/* Runs the card until the job has ended, time is up or there is nothing to do. */
-static void run_for(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
-		    uint64_t deadline_ns)
-{
-	while (!has_ended(q, seqno)) {
-		if (!soft_run_slice(card))
-			return;
-		if (deadline_ns != UINT64_MAX && axon_now_ns() >= deadline_ns)
-			return;
-		soft_run_yield(card);
-	}
-}
-
-/* One attempt: run the card, or wait for whoever does. */
-static void wait_step(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
-		      uint64_t deadline_ns)
-{
-	uint64_t nap = WAIT_NAP_NS;
-	uint64_t news;
-	uint64_t until;
-
-	if (soft_run_begin(card)) {
-		run_for(card, q, seqno, deadline_ns);
-		soft_run_end(card);
-		if (has_ended(q, seqno) || !deadline_ns)
-			return;
-		/* The job is held back, or the card waits for its own timer. */
-		nap = IDLE_NAP_NS;
-	}
-	/* From here on whoever has news counts it; look once more before sleeping. */
-	atomic_fetch_add(&card->sleepers, 1);
-	news = soft_news(card);
-	if (!has_ended(q, seqno) && (nap == IDLE_NAP_NS || atomic_load(&card->runner))) {
-		until = axon_now_ns() + nap;
-		soft_sleep(card, news, until < deadline_ns ? until : deadline_ns);
-	}
-	atomic_fetch_sub(&card->sleepers, 1);
-}
-
-int soft_queue_wait(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
-		    uint64_t deadline_ns)
-{
-	if (seqno > atomic_load_explicit(&q->last, memory_order_acquire))
-		return -EINVAL;
-	while (!has_ended(q, seqno)) {
-		wait_step(card, q, seqno, deadline_ns);
-		if (deadline_ns != UINT64_MAX && !has_ended(q, seqno) &&
-		    axon_now_ns() >= deadline_ns)
-			return -ETIMEDOUT;
-	}
-	return result(q, seqno);
 }
 
 /* ---- beginning and end ---- */
