@@ -67,6 +67,12 @@ class CcTest(unittest.TestCase):
             self.assertEqual(j["ranks"], 4)
             self.assertEqual([x["wrong"] for x in j["results"]], [0])
 
+    def test_show_algorithm(self):
+        j, out = self.report("-b", "1K", "-e", "1K", "-d", "fp32", "--algorithm", "ring",
+                             "--show-algorithm", "all_reduce")
+        self.assertIn("algorithm", out)
+        self.assertEqual(j["results"][0]["algorithm"], "ring")
+
     def test_explain(self):
         r = run("--explain=json", "--topology", "torus:4x4", "-b", "1K", "-e", "1M", "-f", "32",
                 "-d", "bf16", "all_reduce")

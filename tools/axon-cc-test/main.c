@@ -40,6 +40,7 @@ static const char help[] =
 	"      --algorithm NAME     take that one instead of the fastest\n"
 	"      --timeout MS         of an operation (default 30000)\n"
 	"      --report-to-json-file FILE\n"
+	"      --show-algorithm     a column with the algorithm that was taken\n"
 	"  -q, --quiet              no table\n"
 	"  -h, --help               this text\n\n"
 	"Without any card, what would happen on some:\n"
@@ -54,7 +55,7 @@ static const char help[] =
 	"      --local-ranks N      how many it has (default: one for each card)\n";
 
 enum { OPT_ROOT = 256, OPT_SEED, OPT_IN_PLACE, OPT_CORES_FIRST, OPT_ALGORITHM, OPT_TIMEOUT, OPT_JSON,
-       OPT_MEET, OPT_FIRST_RANK, OPT_LOCAL_RANKS, OPT_EXPLAIN, OPT_TOPOLOGY,
+       OPT_MEET, OPT_FIRST_RANK, OPT_LOCAL_RANKS, OPT_SHOW_ALGORITHM, OPT_EXPLAIN, OPT_TOPOLOGY,
        OPT_CORES };
 
 static int usage(const char *fmt, ...)
@@ -202,6 +203,9 @@ static int parse_option(int c, const char *arg, struct cc_options *opt)
 	case OPT_MEET:
 		opt->meet = arg;
 		return 0;
+	case OPT_SHOW_ALGORITHM:
+		opt->show_algorithm = true;
+		return 0;
 	case OPT_EXPLAIN:
 		opt->explain = true;
 		opt->explain_json = arg;
@@ -284,6 +288,7 @@ static int parse(int argc, char **argv, struct cc_options *opt)
 		{ "algorithm", required_argument, NULL, OPT_ALGORITHM },
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 		{ "report-to-json-file", required_argument, NULL, OPT_JSON },
+		{ "show-algorithm", no_argument, NULL, OPT_SHOW_ALGORITHM },
 		{ "explain", optional_argument, NULL, OPT_EXPLAIN },
 		{ "topology", required_argument, NULL, OPT_TOPOLOGY },
 		{ "cores", required_argument, NULL, OPT_CORES },

@@ -368,6 +368,9 @@ static int measure(struct run *run, uint64_t bytes, struct cc_result *x)
 	}
 	if (ret)
 		return explain_failure(run, ret, cc_op_name(o->op));
+	if (o->show_algorithm)
+		snprintf(x->algorithm, sizeof(x->algorithm), "%s",
+			 axcc_op_algorithm(run->rank[0].comm, run->rank[0].seq));
 	x->seconds = statistic(run);
 	x->algbw = (double)x->size.bytes / x->seconds * 1e-9;
 	x->busbw = x->algbw * cc_bus_factor(o->op, o->ranks);
