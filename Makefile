@@ -75,7 +75,7 @@ install: all
 	install -D -m 644 driver/70-axon.rules $(DESTDIR)/usr/lib/udev/rules.d/70-axon.rules
 	install -D -m 644 $(BUILD)/lib/firmware/axon/axon-fw.bin $(DESTDIR)/lib/firmware/axon/axon-fw.bin
 	install -D -m 644 $(BUILD)/driver/axon.ko \
-		$(DESTDIR)/lib/modules/$$(modinfo -F vermagic $(BUILD)/driver/axon.ko | cut -d' ' -f1)/updates/axon.ko
+		$(DESTDIR)/lib/modules/$$(/sbin/modinfo -F vermagic $(BUILD)/driver/axon.ko | cut -d' ' -f1)/updates/axon.ko
 
 clean:
 	rm -rf $(BUILD)

@@ -5,6 +5,8 @@
 # never write inside the project tree: the cache lives outside, keyed by what goes into it.
 
 me=${0##*/}
+# depmod and modprobe stand where a plain user's PATH does not look
+PATH=$PATH:/usr/sbin:/sbin
 
 say()
 {
