@@ -116,13 +116,22 @@ static void space_remove(struct soft_space *space, size_t at)
 
 int soft_mem_init(struct soft_card *card, uint64_t hbm_size)
 {
-	void *hbm;
+	uint64_t head;
+	uint8_t *hbm;
 
+	if (hbm_size > SIZE_MAX - HUGE)
+		return -ENOMEM;
 	/* NORESERVE: what is not touched costs nothing, as the default size is not meant to. */
-	hbm = mmap(NULL, hbm_size, PROT_READ | PROT_WRITE,
+	hbm = mmap(NULL, hbm_size + HUGE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (hbm == MAP_FAILED)
 		return -ENOMEM;
+	/* So that the card's huge pages can be the host's; what is too much goes back. */
+	head = -(uintptr_t)hbm & (HUGE - 1);
+	if (head)
+		munmap(hbm, head);
+	hbm += head;
+	munmap(hbm + hbm_size, HUGE - head);
 	card->hbm = hbm;
 	card->hbm_size = hbm_size;
 	card->hbm_space.end = hbm_size;
@@ -147,7 +156,12 @@ static void hbm_clear(struct soft_card *card, uint64_t addr, uint64_t size)
 
 int soft_hbm_alloc(struct soft_card *card, uint64_t size, void *owner, uint64_t *addr)
 {
-	return space_alloc(&card->hbm_space, size, size >= HUGE ? HUGE : PAGE, owner, addr);
+	int err = space_alloc(&card->hbm_space, size, size >= HUGE ? HUGE : PAGE, owner, addr);
+
+	/* Only a hint, and only for what is large: a small one must not cost 2 MiB of zeros. */
+	if (!err && size >= HUGE)
+		(void)madvise(card->hbm + *addr, size - size % HUGE, MADV_HUGEPAGE);
+	return err;
 }
 
 /* Memory is cleared when it is freed, so that free memory is always zero. */
