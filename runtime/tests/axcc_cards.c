@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * axcc_cards.c - every collective by every algorithm on soft cards of one process, compared in every
- * element; what ranks may do at the same time; collectives of a program.
+ * axcc_cards.c - every collective by every algorithm on soft cards of one process, compared in
+ * every element; what ranks may do at the same time; collectives of a program.
  *
  * axcc_cards --sweep: operations of up to 64 MiB, and many more cases (minutes).
  */
@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "algorithms.h"
+#include "axon_hw.h"
 #include "axon_isa.h"
 #include "group.h"
+#include "program.h"
 
 #define MAX_ALGORITHMS	16u
 
@@ -460,6 +462,194 @@ static void test_buffers(void **state)
 	group_close(&g);
 }
 
+/* ---- in a program ---- */
+
+#define STREAM_CODE	0x10000000ull
+#define STREAM_SEMS	4u	/* the program's own */
+#define NUM_STAGES	5u
+
+/**
+ * struct program_rank - a rank whose collectives are part of a program
+ * @vm: its address space
+ * @ctx: its context
+ * @queue: same
+ * @code: the program
+ * @stream: its collectives
+ * @stage: what they are made of
+ * @arena: of each stage
+ */
+struct program_rank {
+	struct axon_vm *vm;
+	struct axon_context *ctx;
+	struct axon_queue *queue;
+	struct axon_bo *code;
+	struct axcc_stream *stream;
+	struct axcc_stage stage[NUM_STAGES];
+	struct coll_arena arena[NUM_STAGES];
+};
+
+/* The sync engine lets stage 0 go, waits for the last one, and ends. */
+static void write_stream_program(struct program_rank *p, void *ptr)
+{
+	struct axon_program *program = ptr;
+	struct axon_inst *sync = (struct axon_inst *)(program + 1);
+	struct axon_inst go = inst_new(AXON_OP_NOP);
+
+	go.post_op = AXON_POST_ADD;
+	go.post_sem = 0;
+	go.post_val = 1;
+	sync[0] = go;
+	sync[1] = inst_wait(1, 4);
+	sync[2] = inst_halt();
+	memcpy(sync + 3, p->stream->code, p->stream->count * sizeof(*sync));
+	*program = (struct axon_program) {
+		.magic = AXON_PROGRAM_MAGIC,
+		.version = AXON_ISA_VERSION_MAJOR << 16 | AXON_ISA_VERSION_MINOR,
+		.gang = p->stream->gang,
+		.rank = p->stream->rank,
+		.ranks = p->stream->ranks,
+	};
+	program->engine[AXON_ENGINE_SYNC] = (struct axon_stream) {
+		.addr = STREAM_CODE + sizeof(*program),
+		.count = 3,
+	};
+	program->engine[AXON_ENGINE_CC] = (struct axon_stream) {
+		.addr = STREAM_CODE + sizeof(*program) + 3 * sizeof(*sync),
+		.count = p->stream->count,
+	};
+}
+
+static void load_stream_program(struct program_rank *p, struct axon_device *dev)
+{
+	uint64_t size = sizeof(struct axon_program) +
+		(3 + p->stream->count) * sizeof(struct axon_inst);
+	void *ptr;
+
+	assert_int_equal(axon_bo_create(dev, size, DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE,
+					NULL, &p->code), 0);
+	assert_int_equal(axon_bo_map(p->code, &ptr), 0);
+	write_stream_program(p, ptr);
+	assert_int_equal(axon_vm_map(p->vm, p->code, 0, STREAM_CODE, axon_bo_size(p->code),
+				     DRM_AXON_BIND_READONLY), 0);
+}
+
+static void open_program_rank(struct program_rank *p, struct group *g, uint32_t r)
+{
+	struct axon_queue_params params = { .core = g->shape.core[r] };
+	struct axcc_options o = {
+		.size = sizeof(o),
+		.vm_start = 1ull << 40,
+		.vm_end = 2ull << 40,
+	};
+
+	assert_int_equal(axon_vm_create(group_dev(g, r), &p->vm), 0);
+	assert_int_equal(axon_context_create(p->vm, DRM_AXON_PRIORITY_NORMAL, &p->ctx), 0);
+	assert_int_equal(axon_queue_create(p->ctx, &params, &p->queue), 0);
+	o.vm = p->vm;
+	assert_int_equal(axcc_comm_create(&o, &g->comm[r]), 0);
+}
+
+static void close_program_rank(struct program_rank *p)
+{
+	uint32_t i;
+
+	axcc_stream_destroy(p->stream);
+	for (i = 0; i < NUM_STAGES; i++)
+		coll_arena_close(&p->arena[i]);
+	axon_queue_destroy(p->queue);
+	assert_int_equal(axon_context_destroy(p->ctx), 0);
+	axon_bo_destroy(p->code);
+}
+
+static void make_stages(struct program_rank *p, struct group *g, uint32_t r,
+			const struct coll_case *c, uint32_t (*targets)[GROUP_MAX_RANKS])
+{
+	uint32_t i;
+
+	for (i = 0; i < NUM_STAGES; i++) {
+		assert_int_equal(coll_arena_open(&p->arena[i], group_dev(g, r),
+						 coll_arena_size(&c[i], g->shape.ranks)), 0);
+		p->stage[i] = coll_stage(&c[i], g->shape.ranks, r, &p->arena[i], targets[i]);
+		p->stage[i].post_sem = 1;
+		p->stage[i].post_val = i == 0 || i + 1 == NUM_STAGES ? 1 + i / 2 : 0;
+	}
+	/* The first waits for the program, which waits for the first and the last. */
+	p->stage[0].wait_sem = 0;
+	p->stage[0].wait_val = 1;
+}
+
+static void run_streams(struct group *g, struct program_rank *p, const struct coll_case *c)
+{
+	struct drm_axon_job job = { .opcode = AXON_CMD_LAUNCH, .operand = { STREAM_CODE } };
+	uint32_t ranks = g->shape.ranks, r, i;
+	uint64_t seqno[GROUP_MAX_RANKS];
+	char why[256] = "";
+
+	for (r = 0; r < ranks; r++)
+		for (i = 0; i < NUM_STAGES; i++)
+			coll_fill(&c[i], ranks, r, &p[r].arena[i]);
+	for (r = 0; r < ranks; r++)
+		assert_int_equal(axon_submit(p[r].queue, &job, 1, NULL, 0, &seqno[r]), 0);
+	for (r = 0; r < ranks; r++)
+		assert_int_equal(axon_wait(p[r].queue, seqno[r], 60ll * 1000000000), 0);
+	for (r = 0; r < ranks; r++)
+		for (i = 0; i < NUM_STAGES; i++) {
+			if (coll_check(&c[i], ranks, r, &p[r].arena[i], why, sizeof(why)))
+				print_error("stage %u: %s\n", i, why);
+			assert_string_equal(why, "");
+		}
+}
+
+static void try_streams(const struct shape *shape, uint32_t seed)
+{
+	uint32_t targets[NUM_STAGES][GROUP_MAX_RANKS];
+	struct axon_device *dev[GROUP_MAX_RANKS];
+	struct program_rank p[GROUP_MAX_RANKS] = { { NULL } };
+	struct coll_case c[NUM_STAGES];
+	uint32_t core[GROUP_MAX_RANKS];
+	struct group g;
+	uint32_t r, i;
+
+	group_open(&g, shape, 4096);
+	for (i = 0; i < NUM_STAGES; i++)
+		c[i] = coll_case_random(&seed, shape->ranks, 3000);
+	for (r = 0; r < shape->ranks; r++) {
+		open_program_rank(&p[r], &g, r);
+		dev[r] = group_dev(&g, r);
+		core[r] = shape->core[r];
+	}
+	assert_int_equal(axcc_comm_init_all(g.comm, dev, core, shape->ranks), 0);
+	axcc_group_start();
+	for (r = 0; r < shape->ranks; r++) {
+		make_stages(&p[r], &g, r, c, targets);
+		assert_int_equal(axcc_stream_create(g.comm[r], p[r].stage, NUM_STAGES, STREAM_SEMS,
+						    &p[r].stream), 0);
+	}
+	assert_int_equal(axcc_group_end(), 0);
+	for (r = 0; r < shape->ranks; r++)
+		load_stream_program(&p[r], dev[r]);
+	for (i = 0; i < 3; i++)
+		run_streams(&g, p, c);
+	for (r = 0; r < shape->ranks; r++)
+		close_program_rank(&p[r]);
+	group_leave(&g);
+	for (r = 0; r < shape->ranks; r++)
+		assert_int_equal(axon_vm_destroy(p[r].vm), 0);
+	group_close(&g);
+}
+
+static void test_streams(void **state)
+{
+	struct shape shape[MAX_SHAPES];
+	uint32_t num = all_shapes(shape), i, k;
+
+	for (i = 0; i < num; i++)
+		for (k = 0; k < (sweep ? 50 : 2); k++)
+			try_streams(&shape[i], 1 + i + 100 * k);
+}
+
+/* ---- wrong arguments ---- */
+
 /* What is no operation is refused, and nothing happens to the communicator. */
 static void test_refused(void **state)
 {
@@ -505,6 +695,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_communicators),
 		cmocka_unit_test(test_send),
 		cmocka_unit_test(test_buffers),
+		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_refused),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * axcc_failure.c - ranks of one process that fail at any moment: who is left returns in time with an
- * error that names the right one, goes on without it, and is right. And aborts, also while ranks
+ * axcc_failure.c - ranks of one process that fail at any moment: who is left returns in time with
+ * an error that names the right one, goes on without it, and is right. And aborts, also while ranks
  * join.
  *
  * axcc_failure --rounds N: that many random failures.

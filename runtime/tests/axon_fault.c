@@ -229,7 +229,7 @@ static void test_timeout_and_neighbour(void **state)
 	axon_device_close(dev);
 }
 
-/* A launch that waits for the other member of its gang: its core is others', its time is its own. */
+/* A launch that waits for others of its gang: its core is anybody's, its time is its own. */
 static void test_gang_alone(void **state)
 {
 	struct axon_device *dev = open_card();

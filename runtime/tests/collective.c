@@ -255,6 +255,25 @@ int coll_call(const struct coll_case *c, struct axcc_comm *comm, struct coll_are
 	}
 }
 
+struct axcc_stage coll_stage(const struct coll_case *c, uint32_t ranks, uint32_t rank,
+			     struct coll_arena *a, uint32_t *targets)
+{
+	uint32_t r;
+
+	for (r = 0; r < ranks; r++)
+		targets[r] = target_of(c, ranks, r);
+	return (struct axcc_stage) {
+		.coll = c->coll,
+		.reduction = c->reduction,
+		.dtype = c->dtype,
+		.root = c->coll == AXCC_BROADCAST || c->coll == AXCC_REDUCE ? c->root : 0,
+		.count = c->count,
+		.send = { a->bo, src_at(c, ranks, rank) },
+		.recv = { a->bo, dst_at(c, ranks, rank) },
+		.targets = c->coll == AXCC_PERMUTE ? targets : NULL,
+	};
+}
+
 /* ---- what must come out ---- */
 
 static int reduced(const struct coll_case *c, uint32_t ranks, uint64_t index)

@@ -60,6 +60,9 @@ void coll_fill(const struct coll_case *c, uint32_t ranks, uint32_t rank, struct 
 /* Calls the operation. */
 int coll_call(const struct coll_case *c, struct axcc_comm *comm, struct coll_arena *a,
 	      uint64_t *seq);
+/* The operation as a stage of a program; @targets must live as long. */
+struct axcc_stage coll_stage(const struct coll_case *c, uint32_t ranks, uint32_t rank,
+			     struct coll_arena *a, uint32_t *targets);
 /* Compares all of the arena. Return: 0; -1, with a line in @why. */
 int coll_check(const struct coll_case *c, uint32_t ranks, uint32_t rank,
 	       const struct coll_arena *a, char *why, size_t size);

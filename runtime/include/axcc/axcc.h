@@ -428,8 +428,9 @@ int axcc_wait(struct axcc_comm *comm, uint64_t seq, int64_t timeout_ns);
  * axcc_op_algorithm() - which algorithm carries an operation out
  * @seq: its number
  *
- * Return: name as in axcc_explain(); "" if there is none: not all ranks have come yet, there is nothing
- * to do, the ranks are of several processes (whose cards may take several), or it is long ago.
+ * Return: name as in axcc_explain(); "" if there is none: not all ranks have come yet, there is
+ * nothing to do, the ranks are of several processes (whose cards may take several), or it is long
+ * ago.
  */
 const char *axcc_op_algorithm(struct axcc_comm *comm, uint64_t seq);
 
