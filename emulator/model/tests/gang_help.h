@@ -19,7 +19,7 @@
 #include "axon_mbox.h"
 #include "insts.h"
 
-#define GANG_MAX_CARDS	8u
+#define GANG_MAX_CARDS	16u
 #define GANG_QUEUES	16u	/* of a card: ids 0 .. 15 */
 #define GANG_SLOTS	32u	/* programs in a card's memory */
 #define GANG_CONTEXTS	3u	/* address spaces: 0, 1, 2; all see the same */
@@ -250,7 +250,7 @@ uint32_t gang_kill(struct gang_queue *q, uint32_t type);
 
 /* ---- whole gangs ---- */
 
-#define GANG_MAX_MEMBERS	16u
+#define GANG_MAX_MEMBERS	AXON_MAX_RANKS
 
 /**
  * struct gang_member - one of them

@@ -89,6 +89,99 @@ static void any_order(void **state)
 	arrivals("pair", 2, 2, 4);
 }
 
+/* As many members as there can be, on all cores of sixteen cards: all post to all; then a kill. */
+static void largest(void **state)
+{
+	const uint64_t turn = GANG_POST + 2 * GANG_ALU;
+	struct gang_world *w = gang_world("torus:4x4", 16, 8);
+	struct gang *g = calloc(1, sizeof(*g));
+
+	(void)state;
+	assert_non_null(g);
+	gang_make(g, w, AXON_MAX_RANKS, 5, 0, 0);
+	for (uint32_t round = 0; round < 3; round++) {
+		gang_mode(w, round == 0 ? GANG_DOWN : round == 1 ? GANG_RANDOM : GANG_THREADS, 3);
+		for (uint32_t r = 0; r < AXON_MAX_RANKS; r++) {
+			struct axon_inst post = gang_post(0, 255, AXON_POST_ADD, 1);
+
+			post.ctl.ra = 10;
+			gang_add(g, r, SYNC, post);
+			gang_add(g, r, SYNC, fx_alu(AXON_RALU_ADD, 10, 10, 1));
+			gang_add(g, r, SYNC, fx_branch(AXON_COND_LT, 10, AXON_MAX_RANKS, 0));
+			gang_add(g, r, SYNC, gang_wait_eq(gang_halt(), 255, AXON_MAX_RANKS));
+		}
+		gang_run(g);
+		for (uint32_t r = 0; r < AXON_MAX_RANKS; r++) {
+			uint64_t t = turn * AXON_MAX_RANKS;
+
+			for (uint32_t from = 0; from < AXON_MAX_RANKS; from++) {
+				uint64_t at = turn * r + GANG_POST + gang_way(w, from % 16, r % 16);
+
+				t = t > at ? t : at;
+			}
+			assert_int_equal(g->m[r].cqe.cycles, t + GANG_HALT);
+		}
+		gang_again(g);
+	}
+	gang_mode(w, GANG_UP, 0);
+	for (uint32_t r = 0; r < AXON_MAX_RANKS; r++)
+		gang_add(g, r, SYNC, fx_branch(AXON_COND_ALWAYS, AXON_SREG_NONE, 0, 0));
+	gang_start(g);
+	for (uint32_t i = 0; i < 20; i++)
+		gang_round(w);
+	assert_int_equal(gang_kill(&g->m[127].q, AXON_MBOX_CORE_RESET), AXON_MBOX_OK);
+	for (uint32_t r = 0; r < 127; r++) {
+		assert_int_equal(gang_status(&g->m[r].q), AXON_STATUS_PEER_LOST);
+		assert_int_equal(gang_fault(&g->m[r].q).peer, 128);
+	}
+	free(g);
+	gang_world_end(w);
+}
+
+/* Which card should run so that another can go on. */
+static void whom_a_card_waits_for(void **state)
+{
+	struct gang_world *w = gang_world("ring", 3, 2);
+	struct gang g;
+
+	(void)state;
+	gang_make(&g, w, 4, 1, 0, 0);
+	for (uint32_t c = 0; c < 3; c++)
+		assert_int_equal(axon_card_waits_for(w->card[c].card), AXON_NO_PEER);
+	/* Ranks 0 and 3 are on card 0. Rank 2 counts, the others wait for its post. */
+	for (uint32_t r = 0; r < 4; r++) {
+		gang_add(&g, r, SYNC, r == 2 ? fx_alu(AXON_RALU_ADD, 10, 10, 1) :
+			 fx_wait(fx_inst(AXON_OP_NOP), 1, 1));
+		if (r == 2) {
+			gang_add(&g, r, SYNC, fx_branch(AXON_COND_LT, 10, 100000, 0));
+			for (uint32_t to = 0; to < 4; to++)
+				gang_add(&g, r, SYNC, gang_post(to, 1, AXON_POST_ADD, 1));
+		}
+		gang_add(&g, r, SYNC, gang_halt());
+	}
+	for (uint32_t r = 0; r < 3; r++) {
+		gang_start_one(&g, r);
+		gang_idle(w);
+		/* Nobody knows where the missing ones are. */
+		for (uint32_t c = 0; c < 3; c++)
+			assert_int_equal(axon_card_waits_for(w->card[c].card),
+					 c <= r ? c : AXON_NO_PEER);
+	}
+	gang_start_one(&g, 3);
+	for (uint32_t i = 0; i < 10; i++)
+		gang_round(w);
+	assert_int_equal(axon_card_waits_for(w->card[0].card), 2);
+	assert_int_equal(axon_card_waits_for(w->card[1].card), 2);
+	assert_int_equal(gang_core_queue(w, 2, 0), g.m[2].q.id);
+	gang_finish(&g);
+	for (uint32_t r = 0; r < 4; r++)
+		assert_int_equal(g.m[r].cqe.status, AXON_STATUS_OK);
+	gang_idle(w);
+	for (uint32_t c = 0; c < 3; c++)
+		assert_int_equal(axon_card_waits_for(w->card[c].card), AXON_NO_PEER);
+	gang_world_end(w);
+}
+
 /* The name is the place, whoever sees it by which address; two places are two gangs. */
 static void names(void **state)
 {
@@ -189,6 +282,7 @@ static void descriptors(void **state)
 		{ 0, 1, 0, 0, AXON_STATUS_BAD_PROGRAM, 0 },
 		{ 0, 0, 1, 0, AXON_STATUS_BAD_PROGRAM, 0 },
 	};
+	const uint32_t version = AXON_ISA_VERSION_MAJOR << 16 | (AXON_ISA_GANG_MINOR - 1);
 	struct gang_prog p = gang_prog(w, 0, 0), loop = gang_prog(w, 0, 1);
 	struct gang_queue q, other;
 
@@ -206,8 +300,16 @@ static void descriptors(void **state)
 		gang_launch(&other, gang_ready(&loop));
 		assert_int_equal(gang_status(&other), AXON_STATUS_OK);
 	}
-	/* The largest gang is no mistake: it waits. */
+	/* Programs that are older than gangs have none. */
 	p.desc.reserved0 = 0;
+	p.desc.version = version;
+	gang_join(&p, place, 0, 1);
+	fails_with(&q, &p, AXON_STATUS_BAD_PROGRAM, 0);
+	p.desc.version = version + 1;
+	gang_launch(&q, gang_ready(&p));
+	assert_int_equal(gang_status(&q), AXON_STATUS_OK);
+	gang_queue_again(&q);
+	/* The largest gang is no mistake: it waits. */
 	gang_join(&p, place, AXON_MAX_RANKS - 1, AXON_MAX_RANKS);
 	gang_launch(&q, gang_ready(&p));
 	gang_idle(w);
@@ -555,6 +657,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_order),
+		cmocka_unit_test(largest),
+		cmocka_unit_test(whom_a_card_waits_for),
 		cmocka_unit_test(names),
 		cmocka_unit_test(descriptors),
 		cmocka_unit_test(disagreement),

@@ -649,6 +649,51 @@ static void after_the_end(void **state)
 	gang_world_end(w);
 }
 
+/* What a launch left is there for the next one with its keep, unless the gang broke. */
+static void keep(void **state)
+{
+	struct gang_world *w = gang_world("pair", 2, 1);
+	struct gang g;
+
+	(void)state;
+	gang_make(&g, w, 2, 0, 0, 0);
+	for (uint32_t round = 0; round < 4; round++) {
+		struct axon_dma_desc out = fx_desc(GANG_NEAR + DATA + 64, AXON_SPACE_MEM,
+						   AXON_CHIP_ADDR(9, 100), AXON_SPACE_SBUF, 4);
+		struct axon_dma_desc in = fx_desc(AXON_CHIP_ADDR(9, 100), AXON_SPACE_SBUF,
+						  GANG_NEAR + DATA + 128, AXON_SPACE_MEM, 4);
+		const uint32_t kept = round == 1 || round == 3, value = 1000 + round;
+
+		for (uint32_t r = 0; r < 2; r++) {
+			memcpy(gang_data(w, r, DATA + 128), &value, 4);
+			g.m[r].prog.desc.keep = 5;
+			gang_add(&g, r, SYNC, fx_post(fx_dma(0, out), 1, 1));
+			gang_add(&g, r, SYNC, fx_wait(fx_dma(0, in), 1, 1));
+			gang_add(&g, r, SYNC, store(AXON_SREG_KEPT, DATA));
+		}
+		halts(&g);
+		gang_run(&g);
+		for (uint32_t r = 0; r < 2; r++) {
+			assert_int_equal(word(w, r, DATA), kept);
+			assert_int_equal(word(w, r, DATA + 64), kept ? 999 + round : 0);
+		}
+		gang_again(&g);
+		if (round != 1)
+			continue;
+		/* One fails: nothing is kept by either. */
+		for (uint32_t r = 0; r < 2; r++) {
+			g.m[r].prog.desc.keep = 5;
+			gang_add(&g, r, SYNC, r ? fx_wait(gang_halt(), 1, 1) : fx_inst(0x7f));
+		}
+		gang_start(&g);
+		gang_finish(&g);
+		assert_int_equal(g.m[0].cqe.status, AXON_STATUS_BAD_OPCODE);
+		assert_int_equal(g.m[1].cqe.status, AXON_STATUS_PEER_LOST);
+		gang_again(&g);
+	}
+	gang_world_end(w);
+}
+
 /* ---- what is refused ---- */
 
 /* @inst on rank 0 of two, or alone. Return: the status; @f: the record. */
@@ -762,6 +807,44 @@ static void bad_transfers(void **state)
 	gang_world_end(w);
 }
 
+/* More posts than can be under way: over a link of a millisecond, to a member that cannot start. */
+static void flood(void **state)
+{
+	struct gang_world *w = gang_world("pair\nlatency-ns 1000000", 2, 1);
+	struct gang_prog slow = gang_prog(w, 1, 9);
+	struct gang_queue other;
+	struct axon_fault f;
+	struct gang g;
+
+	(void)state;
+	gang_queue(&other, w, 1, 9, 0, 2);
+	gang_emit(&slow, SYNC, fx_branch(AXON_COND_ALWAYS, AXON_SREG_NONE, 0, 0));
+	gang_launch(&other, gang_ready(&slow));
+	while (gang_core_queue(w, 1, 0) != 9)
+		assert_true(gang_round(w));
+	gang_make(&g, w, 2, 0, 0, 0);
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++) {
+		for (uint32_t i = 0; i < 100; i++)
+			gang_add(&g, 0, e, gang_post(1, i, AXON_POST_ADD, 1));
+		gang_add(&g, 0, e, fx_branch(AXON_COND_ALWAYS, AXON_SREG_NONE, 0, 0));
+	}
+	gang_add(&g, 1, SYNC, fx_wait(gang_halt(), 200, 1));
+	gang_start(&g);
+	gang_finish(&g);
+	assert_int_equal(g.m[0].cqe.status, AXON_STATUS_BAD_OPERAND);
+	assert_int_equal(g.m[1].cqe.status, AXON_STATUS_PEER_LOST);
+	f = gang_fault(&g.m[0].q);
+	assert_int_equal(f.opcode, AXON_OP_POST);
+	assert_int_equal(f.peer, 0);
+	assert_int_equal(gang_fault(&g.m[1].q).peer, 1);
+	/* And a gang with few is well. */
+	assert_int_equal(gang_kill(&other, AXON_MBOX_CORE_RESET), AXON_MBOX_OK);
+	gang_again(&g);
+	gang_token(&g, CC, 10);
+	gang_run(&g);
+	gang_world_end(w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -780,8 +863,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ring_of_descriptors),
 		cmocka_unit_test(before_it_starts),
 		cmocka_unit_test(after_the_end),
+		cmocka_unit_test(keep),
 		cmocka_unit_test(bad_posts),
 		cmocka_unit_test(bad_transfers),
+		cmocka_unit_test(flood),
 	};
 
 	if (argc != 2)

@@ -21,10 +21,10 @@
 #define SOURCE		(GANG_HBM_DATA + 0x40000)
 #define SOURCE_SIZE	0x10000u
 #define CAME		(GANG_HBM_DATA + 0x80000)
-#define COPIED		(GANG_HBM_DATA + 0x280000)
+#define COPIED		(GANG_HBM_DATA + 0x100000)
 #define PIECE		0x1000u
-#define MAX_PIECES	512u
-#define END		(GANG_HBM_DATA + 0x480000)
+#define MAX_PIECES	128u
+#define END		(GANG_HBM_DATA + 0x180000)
 
 #define COUNTERS	16u	/* semaphores 0 .. 15 only grow */
 #define NOISE		16u	/* 16 .. 31: anything */
