@@ -79,3 +79,34 @@ cache_make()
 	trap - EXIT INT TERM
 	exec 9>&-
 }
+
+# kernel_headers: the kernel package that the headers' meta package resolves to, in $headers, and its
+# version in $version
+kernel_headers()
+{
+	_meta=linux-headers-6.12-amd64
+	headers=$(dpkg-query -W -f '${Depends}\n' $_meta 2>/dev/null |
+		grep -o 'linux-headers-6\.12[^ ,]*' | head -n 1) || true
+	[ -n "$headers" ] || die "package $_meta is not installed; run scripts/setup first"
+	version=$(dpkg-query -W -f '${Version}' "$headers") ||
+		die "package $headers is not installed"
+}
+
+# kernel_source DIR [ARGUMENT OF tar]...: the source of that kernel, unpacked to DIR/src
+kernel_source()
+{
+	_dir=$1
+	shift
+	_pkg=linux-source-6.12
+	say "downloading $_pkg $version (about 150 MB)"
+	(cd "$_dir" && apt-get -q -o Acquire::Retries=3 -o "APT::Sandbox::User=$(id -un)" \
+		download "$_pkg=$version" >&2) ||
+		die "cannot download $_pkg $version; if it is no longer offered, run" \
+			"apt-get update and upgrade linux-headers-6.12-amd64"
+	say "unpacking it"
+	mkdir "$_dir/src" "$_dir/deb"
+	dpkg -x "$_dir"/*.deb "$_dir/deb"
+	xz -T0 -dc "$_dir/deb/usr/src/$_pkg.tar.xz" |
+		tar -x -C "$_dir/src" --strip-components=1 "$@" || die "cannot unpack $_pkg"
+	rm -rf "$_dir/deb" "$_dir"/*.deb
+}
