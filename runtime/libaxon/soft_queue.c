@@ -636,6 +636,9 @@ void soft_queue_exit(struct soft_card *card, struct soft_queue *q)
 	struct soft_queue *other;
 
 	soft_queue_end(card, q);
+	/* The next queue gets its number, but not the time of its last job. */
+	if (card->watch[q->core].queue == q->id)
+		card->watch[q->core].seqno = 0;
 	while (*link != q)
 		link = &(*link)->next;
 	*link = q->next;

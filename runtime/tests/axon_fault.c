@@ -2,6 +2,8 @@
 /*
  * axon_fault.c - programs that fail: the caller learns why, nobody else is harmed.
  */
+#include <time.h>
+
 #include "card.h"
 
 #define CODE	0x10000000ull
@@ -229,6 +231,41 @@ static void test_timeout_and_neighbour(void **state)
 	axon_device_close(dev);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * A queue gets the number of one that is gone, and the same core: the time of the other's job is
+ * not its own. What is asserted is that it has its time, which a slow host cannot change.
+ */
+static void test_number_again(void **state)
+{
+	struct axon_device *dev = open_card();
+	struct drm_axon_job job = launch_job(CODE, 0);
+	struct axon_bo *code;
+	struct program p;
+	uint64_t start;
+	int i;
+
+	program_loop(&p);
+	for (i = 0; i < 2; i++) {
+		struct client c = open_client(dev, 0, 200);
+
+		code = new_code(dev, c.vm, CODE, &p);
+		start = now_ns();
+		assert_int_equal(run_job(c.queue, &job), -ETIME);
+		assert_true(now_ns() - start >= 200000000ull);
+		axon_bo_destroy(code);
+		close_client(&c);
+	}
+	axon_device_close(dev);
+}
+
 /* A launch that waits for others of its gang: its core is anybody's, its time is its own. */
 static void test_gang_alone(void **state)
 {
@@ -274,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_isolation),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_timeout_and_neighbour),
+		cmocka_unit_test(test_number_again),
 		cmocka_unit_test(test_gang_alone),
 	};
 
