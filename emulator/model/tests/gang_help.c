@@ -414,6 +414,21 @@ uint64_t gang_way(struct gang_world *w, uint32_t a, uint32_t b)
 	return (gang_reg(w, a, AXON_REG_PEER(b, AXON_PEER_LATENCY)) * 7ull + 4) / 5;
 }
 
+void gang_rings(struct gang_world *w, uint32_t card, bool there)
+{
+	const uint64_t entry = HBM_RINGS | AXON_PTE_VALID | AXON_PTE_WRITE | AXON_PTE_LEAF |
+		AXON_PTE_EXEC;
+
+	/* One page of 2 MiB holds them all. */
+	map(&w->card[card], HBM_TABLES, GANG_NEAR + HBM_RINGS, 1, there ? entry : 0);
+	for (uint32_t asid = 0; asid < GANG_CONTEXTS; asid++) {
+		struct axon_mbox_as as = { .asid = asid };
+
+		gang_must(gang_call(w, card, AXON_MBOX_AS_INVALIDATE, &as, sizeof(as)) ==
+			  AXON_MBOX_OK);
+	}
+}
+
 void gang_card_add(struct gang_world *w, uint32_t card)
 {
 	struct gang_card *c = &w->card[card];

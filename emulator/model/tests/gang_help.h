@@ -143,6 +143,8 @@ uint32_t gang_call(struct gang_world *w, uint32_t card, uint32_t type, const voi
 uint32_t gang_reg(struct gang_world *w, uint32_t card, uint32_t reg);
 /* The queue whose launch runs on a core, or AXON_NO_QUEUE. */
 uint32_t gang_core_queue(struct gang_world *w, uint32_t card, uint32_t core);
+/* Takes the rings of all queues of a card out of its address spaces, or puts them back. */
+void gang_rings(struct gang_world *w, uint32_t card, bool there);
 /* Takes the card's links down, or up again. */
 void gang_links(struct gang_world *w, uint32_t card, bool up);
 /* Cycles of a post from @a to @b. */

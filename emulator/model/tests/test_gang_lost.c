@@ -526,6 +526,49 @@ static void lost_before_start(void **state)
 	}
 }
 
+/* The rings of a member's queue are gone: that queue stops, and is lost to its gang. */
+static void rings_vanish(void **state)
+{
+	struct fixture *f = *state;
+	struct gang *g = &f->g;
+
+	for (uint32_t kind = 0; kind < 3; kind++) {
+		/* They wait for rank 2; one works and the others wait; all work. */
+		if (kind == 1)
+			stuck(g);
+		else
+			busy(g);
+		if (kind == 1)
+			gang_add(g, 2, CC, loop(0));
+		for (uint32_t r = 0; r < 4; r++)
+			if (kind || r != 2)
+				gang_start_one(g, r);
+		if (kind)
+			wait_running(g);
+		else
+			gang_idle(f->w);
+		gang_rings(f->w, 0, false);
+		for (uint32_t r = 0; r < 4; r++) {
+			struct gang_queue *q = &g->m[r].q;
+
+			if (q->card == 0) {
+				assert_int_equal(gang_fault(q).status, AXON_STATUS_FAULT_UNMAPPED);
+				assert_int_equal(gang_fault(q).seqno, 0);
+				/* To be made anew. */
+				g->m[r].cqe.status = AXON_STATUS_FAULT_UNMAPPED;
+			} else if (kind || r != 2) {
+				assert_true(gang_done(q, &g->m[r].cqe));
+				assert_int_equal(g->m[r].cqe.status, AXON_STATUS_PEER_LOST);
+				/* Ranks 0 and 3 go in one step. */
+				assert_true(gang_fault(q).peer == 1 || gang_fault(q).peer == 4);
+			}
+		}
+		gang_rings(f->w, 0, true);
+		gang_queue_again(&f->other[0]);
+		all_well(f);
+	}
+}
+
 /* ---- cards and links ---- */
 
 /* After its card was reset or made anew a gang has no queues there. */
@@ -846,6 +889,7 @@ int main(int argc, char **argv)
 		T(gang_reset_of_complete),
 		T(killed_while_running),
 		T(lost_before_start),
+		T(rings_vanish),
 		T(card_reset),
 		T(card_removed),
 		T(card_that_names),
