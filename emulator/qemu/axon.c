@@ -323,6 +323,7 @@ static void *axon_thread(void *opaque)
 {
 	AxonState *s = opaque;
 	int64_t idle_since = 0;
+	bool gang = false;
 
 	rcu_register_thread();		/* DMA walks memory under RCU */
 	while (!qatomic_read(&s->quit)) {
@@ -333,9 +334,13 @@ static void *axon_thread(void *opaque)
 			idle_since = 0;
 		} else if (!idle_since) {
 			idle_since = get_clock();
+			gang = axon_card_waits_for(s->card) != AXON_NO_PEER;
 		} else if (get_clock() - idle_since >= (int64_t)s->poll_us * 1000) {
 			axon_sleep(s);
 			idle_since = 0;
+		} else if (gang) {
+			/* The thread of the card that is waited for may want this very CPU. */
+			sched_yield();
 		} else {
 			cpu_relax();
 		}
