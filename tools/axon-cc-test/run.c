@@ -26,6 +26,7 @@
  * @send_ptr: CPU address
  * @recv_ptr: CPU address
  * @seq: of its newest operation
+ * @sent: of its newest SEND, or 0
  */
 struct rank {
 	struct axcc_comm *comm;
@@ -34,6 +35,7 @@ struct rank {
 	void *send_ptr;
 	void *recv_ptr;
 	uint64_t seq;
+	uint64_t sent;
 };
 
 /**
@@ -282,7 +284,7 @@ static int call(struct run *run, struct rank *r, uint32_t rank, uint64_t count)
 		return axcc_permute(r->comm, r->send, r->recv, count, o->dtype, run->targets,
 				    &r->seq);
 	case CC_SENDRECV:
-		ret = axcc_send(r->comm, r->send, count, o->dtype, cc_target(o, rank), NULL);
+		ret = axcc_send(r->comm, r->send, count, o->dtype, cc_target(o, rank), &r->sent);
 		return ret ? ret : axcc_recv(r->comm, r->recv, count, o->dtype,
 					     (rank + o->ranks - 1) % o->ranks, &r->seq);
 	default:
@@ -301,8 +303,13 @@ static int once(struct run *run, uint64_t count)
 	end = axcc_group_end();
 	if (!ret)
 		ret = end;
-	for (uint32_t l = 0; !ret && l < run->opt->local_ranks; l++)
-		ret = axcc_wait(run->rank[l].comm, run->rank[l].seq, -1);
+	for (uint32_t l = 0; !ret && l < run->opt->local_ranks; l++) {
+		struct rank *r = &run->rank[l];
+
+		ret = axcc_wait(r->comm, r->seq, -1);
+		if (!ret && r->sent)
+			ret = axcc_wait(r->comm, r->sent, -1);
+	}
 	return ret;
 }
 
