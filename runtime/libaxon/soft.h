@@ -17,8 +17,9 @@
  * Threads. The model must be run by one thread at a time. A waiter runs the card itself until its
  * job has ended (no hand-over, no system call); a helper thread runs it when nobody waits.
  * Whoever runs it for jobs is "the runner" (soft_card.runner); others wait for news from it.
- * A waiter whose job is a member of a gang and cannot go on becomes the runner of the cards that the
- * gang waits for, one after the other (soft_wait.c), so that one thread can drive all ranks.
+ * A waiter whose job is a member of a gang and cannot go on becomes the runner of other cards that can,
+ * one after the other (soft_wait.c), so that one thread can drive all ranks. If that takes long, it
+ * asks others for help.
  *
  * Locks, outer to inner:
  *   soft_card.gate   a queue for run, so that a runner cannot starve others; held only while
@@ -173,11 +174,15 @@ struct soft_place {
 
 /* What every thread of a gang looks at, so on a line of its own. */
 struct soft_calls {
-	/* Bit set: the card in that place was woken since its last slice began (atomic). */
+	/* Bit set: the card in that place can go on, and has not begun a slice since (atomic). */
 	_Alignas(64) _Atomic uint64_t called;
+	/* Threads that look after all that is called, so that no sleeper need be woken (atomic). */
+	_Alignas(64) atomic_uint drivers;
 	/* Threads that look at @called instead of sleeping (atomic), and how many may. */
-	_Alignas(64) atomic_uint spinners;
+	atomic_uint spinners;
 	unsigned int max_spinners;
+	/* Helpers that were asked to take cards from busy threads (atomic); as many may. */
+	atomic_uint helpers;
 };
 
 extern struct soft_calls soft_calls;
@@ -271,6 +276,7 @@ struct soft_held {
  * @held: jobs not in the ring yet, oldest first
  * @held_end: where the next one is linked
  * @live: the card serves it
+ * @gang: a waiter found that its job waited for its gang; likely again (atomic)
  * @reaped: completions taken from the ring (written by the runner, atomic)
  * @completed: every job up to this one has ended (written under run, atomic)
  * @fail_seqno: the first job that did not end well, or UINT64_MAX (same)
@@ -303,6 +309,7 @@ struct soft_queue {
 	struct soft_held *held;
 	struct soft_held **held_end;
 	bool live;
+	atomic_bool gang;
 	_Atomic uint32_t reaped;
 	_Atomic uint64_t completed;
 	_Atomic uint64_t fail_seqno;
@@ -371,10 +378,12 @@ enum soft_step {
 };
 
 /*
- * Runs other cards, from the one in place @peer on, until @card can go on. No card is locked. Not
- * for longer than a millisecond or one slice.
+ * Runs other cards that can go on, until @card can or none can. No card is locked. Not for longer than
+ * a millisecond or one slice.
  */
-enum soft_step soft_run_gang(struct soft_card *card, uint32_t peer);
+enum soft_step soft_run_gang(struct soft_card *card);
+/* Runs this card and others as long as they can go on, for busy threads. By the card's helper. */
+void soft_help(struct soft_card *card);
 /* As axon_wait_until(). */
 int soft_queue_wait(struct soft_card *card, struct soft_queue *queue, uint64_t seqno,
 		    uint64_t deadline_ns);
@@ -428,11 +437,12 @@ struct soft_core_watch {
  * @more: its last slice left something to do (written by the runner, atomic)
  * @kicked: the card has work (atomic)
  * @deep: the helper sleeps until it is kicked (atomic)
- * @sleep: guards the members up to @stop
+ * @help: the helper shall help (atomic)
+ * @stop: the helper must end (atomic)
+ * @sleep: guards @news_count; whoever changes what the helper sleeps for holds it
  * @news: a job has ended, the runner has left, the card has work
  * @news_count: how often
  * @kick: for the helper
- * @stop: the helper must end
  * @helper: the thread
  * @helper_on: it was started
  * @fw_version: of the firmware that runs
@@ -486,12 +496,13 @@ struct soft_card {
 	atomic_bool more;
 	atomic_bool kicked;
 	atomic_bool deep;
+	atomic_bool help;
+	atomic_bool stop;
 
 	pthread_mutex_t sleep;
 	pthread_cond_t news;
 	uint64_t news_count;
 	pthread_cond_t kick;
-	bool stop;
 	pthread_t helper;
 	bool helper_on;
 
@@ -514,12 +525,18 @@ void soft_unlock(struct soft_card *card);
 bool soft_run_begin(struct soft_card *card);
 /* Lets the card work for a slice. Return: true if there is more to do right now. */
 bool soft_run_slice(struct soft_card *card);
-/* Was it woken since its last slice began? Only cards in a fabric know. */
+/* Can it go on, and has not begun a slice since? Only cards in a fabric know. */
 static inline bool soft_called(struct soft_card *card)
 {
 	return card->fabric &&
 		atomic_load(&soft_calls.called) >> card->place & 1;
 }
+/* It has something to do: whoever looks for work takes it. Nothing for a card without fabric. */
+void soft_call(struct soft_card *card);
+/* Takes that back: its slice begins, or it is gone. */
+void soft_uncall(struct soft_card *card);
+/* Its helper shall help, at once; unless enough do. */
+void soft_ask_helper(struct soft_card *card);
 /* Gives the lock up for a moment if somebody waits for it. */
 void soft_run_yield(struct soft_card *card);
 void soft_run_end(struct soft_card *card);

@@ -23,7 +23,9 @@ static void forget(void)
 
 	memcpy(&all, &empty, sizeof(all));
 	atomic_store(&soft_calls.called, 0);
+	atomic_store(&soft_calls.drivers, 0);
 	atomic_store(&soft_calls.spinners, 0);
+	atomic_store(&soft_calls.helpers, 0);
 }
 
 static void init(void)

@@ -130,29 +130,27 @@ static void irq_cb(void *opaque, unsigned int vector)
 	/* Whoever runs the card looks at every ring after each slice. */
 }
 
-static void call(struct soft_card *card, bool on)
+void soft_call(struct soft_card *card)
 {
-	uint64_t bit = 1ull << card->place;
+	/* If it is called already, a look costs the others nothing. */
+	if (card->fabric && !soft_called(card))
+		atomic_fetch_or(&soft_calls.called, 1ull << card->place);
+}
 
-	/* Most of the time it is as it should be; a look costs the others nothing. */
-	if (!(atomic_load(&soft_calls.called) & bit) == !on)
-		return;
-	if (on)
-		atomic_fetch_or(&soft_calls.called, bit);
-	else
-		atomic_fetch_and(&soft_calls.called, ~bit);
+void soft_uncall(struct soft_card *card)
+{
+	if (soft_called(card))
+		atomic_fetch_and(&soft_calls.called, ~(1ull << card->place));
 }
 
 static void wake_cb(void *opaque)
 {
 	struct soft_card *card = opaque;
 
-	if (card->fabric) {
-		call(card, true);
-		/* A waiter sleeps that runs no card, since his gang could not go on. */
-		if (!atomic_load(&card->runner))
-			soft_wake(card);
-	}
+	soft_call(card);
+	/* A waiter sleeps that runs no card, since his gang could not go on. */
+	if (card->fabric && !atomic_load(&soft_calls.drivers) && !atomic_load(&card->runner))
+		soft_wake(card);
 	/* The order against the helper's: it sets deep, then looks at kicked. */
 	atomic_store(&card->kicked, true);
 	if (atomic_load(&card->deep)) {
@@ -160,6 +158,20 @@ static void wake_cb(void *opaque)
 		pthread_cond_signal(&card->kick);
 		pthread_mutex_unlock(&card->sleep);
 	}
+}
+
+void soft_ask_helper(struct soft_card *card)
+{
+	if (atomic_load(&card->help))
+		return;
+	if (atomic_fetch_add(&soft_calls.helpers, 1) >= soft_calls.max_spinners ||
+	    atomic_exchange(&card->help, true)) {
+		atomic_fetch_sub(&soft_calls.helpers, 1);
+		return;
+	}
+	pthread_mutex_lock(&card->sleep);
+	pthread_cond_signal(&card->kick);
+	pthread_mutex_unlock(&card->sleep);
 }
 
 static void log_cb(void *opaque, enum axon_card_log_level level, const char *line)
@@ -437,7 +449,9 @@ void soft_run_end(struct soft_card *card)
 	pthread_mutex_unlock(&card->run);
 	/* Ordered before the look at sleepers in soft_wake(): one of them goes on. */
 	atomic_store(&card->runner, 0);
-	soft_wake(card);
+	/* Not while somebody looks after all cards; when he stops, he wakes who must go on. */
+	if (!card->fabric || !atomic_load(&soft_calls.drivers))
+		soft_wake(card);
 }
 
 void soft_run_yield(struct soft_card *card)
@@ -479,8 +493,7 @@ bool soft_run_slice(struct soft_card *card)
 	uint64_t now = mind_the_gap(card);
 	bool more;
 
-	if (card->fabric)
-		call(card, false);
+	soft_uncall(card);
 	more = axon_card_run(card->model);
 	atomic_store_explicit(&card->more, more, memory_order_relaxed);
 	atomic_fetch_add_explicit(&card->runs, 1, memory_order_relaxed);
@@ -503,11 +516,12 @@ static bool helper_sleep(struct soft_card *card, uint64_t until_ns, bool deep, b
 	pthread_mutex_lock(&card->sleep);
 	if (deep)
 		atomic_store(&card->deep, true);
-	while (!card->stop && !err && !(deep && atomic_load(&card->kicked)))
+	while (!atomic_load(&card->stop) && !atomic_load(&card->help) && !err &&
+	       !(deep && atomic_load(&card->kicked)))
 		err = pthread_cond_timedwait(&card->kick, &card->sleep, &ts);
 	atomic_store(&card->deep, false);
 	*kicked = atomic_exchange(&card->kicked, false) && deep;
-	stop = card->stop;
+	stop = atomic_load(&card->stop);
 	pthread_mutex_unlock(&card->sleep);
 	return !stop;
 }
@@ -536,7 +550,7 @@ static uint64_t go_to_sleep(struct soft_card *card)
 static bool helper_run(struct soft_card *card, bool sleep, uint64_t *until_ns)
 {
 	bool worked = soft_called(card);
-	uint32_t peer = AXON_NO_PEER;
+	bool gang = false;
 
 	*until_ns = 0;
 	if (!soft_run_begin(card))
@@ -548,10 +562,10 @@ static bool helper_run(struct soft_card *card, bool sleep, uint64_t *until_ns)
 	if (sleep)
 		*until_ns = go_to_sleep(card);
 	else if (card->fabric)
-		peer = axon_card_waits_for(card->model);
+		gang = axon_card_waits_for(card->model) != AXON_NO_PEER;
 	soft_run_end(card);
 	/* Nobody waits for the gang perhaps; then it is all the helpers'. */
-	if (peer != AXON_NO_PEER && soft_run_gang(card, peer) == SOFT_AGAIN)
+	if (gang && soft_run_gang(card) == SOFT_AGAIN)
 		worked = true;
 	return worked;
 }
@@ -592,6 +606,12 @@ static void *helper_main(void *arg)
 		bool left = is_left_alone(card, alone);
 		bool idle;
 
+		if (atomic_exchange(&card->help, false)) {
+			soft_help(card);
+			atomic_fetch_sub(&soft_calls.helpers, 1);
+			left = false;
+			busy_ns = now;
+		}
 		if (!alone)
 			busy_ns = now;
 		idle = now - busy_ns > LINGER_NS && (left || !atomic_load(&card->jobs));
@@ -683,10 +703,12 @@ void soft_card_stop(struct soft_card *card)
 {
 	if (card->helper_on) {
 		pthread_mutex_lock(&card->sleep);
-		card->stop = true;
+		atomic_store(&card->stop, true);
 		pthread_cond_signal(&card->kick);
 		pthread_mutex_unlock(&card->sleep);
 		pthread_join(card->helper, NULL);
+		if (atomic_load(&card->help))
+			atomic_fetch_sub(&soft_calls.helpers, 1);
 	}
 	axon_card_destroy(card->model);
 	if (card->kernel.root)

@@ -224,6 +224,8 @@ void soft_fabric_leave(struct soft_card *card)
 
 	if (!card->fabric)
 		return;
+	/* Before the place can be another's. */
+	soft_uncall(card);
 	all = soft_all_lock();
 	all->taken &= ~(1ull << card->place);
 	if (!all->taken) {

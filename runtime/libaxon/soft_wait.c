@@ -16,8 +16,12 @@
 #define WAIT_NAP_NS		(100 * MS)
 /* Other cards are run for that long, then the own one has its turn. */
 #define PEERS_NS		MS
-/* A waiter whose gang is run by other threads looks that long before it sleeps. */
+/* After that long others are asked to help. */
+#define LONG_NS			50000ull
+/* A waiter of a gang that cannot go on looks that long before it sleeps. */
 #define SPIN_NS			20000ull
+/* Cards run between two looks at the clock. */
+#define TURNS_PER_CLOCK		16u
 
 /* Of a job that has ended. */
 static int result(struct soft_queue *q, uint64_t seqno)
@@ -29,98 +33,114 @@ static int result(struct soft_queue *q, uint64_t seqno)
 	return seqno == fail ? q->fail_error : q->later_error;
 }
 
-/* Runs the card until the job has ended, time is up or there is nothing to do. */
-static void run_for(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
-		    uint64_t deadline_ns)
-{
-	while (!soft_has_ended(q, seqno)) {
-		if (!soft_run_slice(card))
-			return;
-		if (deadline_ns != UINT64_MAX && axon_now_ns() >= deadline_ns)
-			return;
-		soft_run_yield(card);
-	}
-}
-
 /* ---- the other cards of a gang ---- */
 
 /**
- * struct tour - a waiter's way through the cards of its gang
+ * struct tour - a thread's way through the cards that can go on
  * @card: its own
  * @queue: what it waits for, or NULL
  * @seqno: same
  * @until_ns: when it must be back
- * @tried: places it need not go to again, unless they are called
- * @busy: places that other threads run
+ * @long_ns: from then on this is a long piece of work, which others should share
  */
 struct tour {
 	struct soft_card *card;
 	struct soft_queue *queue;
 	uint64_t seqno;
 	uint64_t until_ns;
-	uint64_t tried;
-	uint64_t busy;
+	uint64_t long_ns;
 };
 
-/* The own card can go on, or need not. */
+/* The own card can go on and nobody else runs it, or it need not. */
 static bool is_over(const struct tour *t)
 {
-	return soft_called(t->card) || (t->queue && soft_has_ended(t->queue, t->seqno)) ||
-	       axon_now_ns() >= t->until_ns;
+	return (t->queue && soft_has_ended(t->queue, t->seqno)) ||
+	       (soft_called(t->card) &&
+		!atomic_load_explicit(&t->card->runner, memory_order_relaxed));
 }
 
-/* Runs the card in a place until it cannot go on either. Return: whom it waits for. */
-static uint32_t run_peer(struct tour *t, uint32_t place)
+/* Cards that can go on, but for @card. */
+static uint64_t called_others(const struct soft_card *card)
+{
+	return atomic_load(&soft_calls.called) & ~(1ull << card->place);
+}
+
+/*
+ * There is more to do than one thread should do alone: whoever waits for one of the cards @called that
+ * nobody runs shall do it himself, or its helper.
+ */
+static void share(struct soft_card *card, uint64_t called)
+{
+	for (; called; called &= called - 1) {
+		uint32_t place = (uint32_t)__builtin_ctzll(called);
+		struct soft_card *other = soft_pin(card, place);
+
+		if (!other)
+			continue;
+		if (!atomic_load(&other->runner)) {
+			if (atomic_load(&other->sleepers))
+				soft_wake(other);
+			else
+				soft_ask_helper(other);
+		}
+		soft_unpin(place);
+	}
+}
+
+/* Runs the card in a place until it cannot go on. Return: false if another thread does. */
+static bool run_peer(struct tour *t, uint32_t place)
 {
 	struct soft_card *other = soft_pin(t->card, place);
-	uint32_t next = AXON_NO_PEER;
+	bool begun;
 
+	/* It is on its way out. */
 	if (!other)
-		return AXON_NO_PEER;
-	if (soft_run_begin(other)) {
-		while (soft_run_slice(other) && !is_over(t))
+		return false;
+	begun = soft_run_begin(other);
+	if (begun) {
+		while (soft_run_slice(other)) {
+			share(t->card, called_others(t->card) & ~(1ull << place));
+			if (is_over(t) || axon_now_ns() >= t->until_ns) {
+				soft_call(other);
+				break;
+			}
 			soft_run_yield(other);
-		next = axon_card_waits_for(other->model);
+		}
 		soft_run_end(other);
-	} else {
-		t->busy |= 1ull << place;
 	}
 	soft_unpin(place);
-	return next;
+	return begun;
 }
 
-/* Where to go: to whom the last one waits for, or to anyone who was called. */
-static uint32_t pick(const struct tour *t, uint32_t next)
+/* Runs other cards as long as they can go on. Return: SOFT_OTHERS if other threads run them. */
+static enum soft_step run_peers(struct tour *t)
 {
-	uint64_t called = atomic_load(&soft_calls.called) & ~t->busy & ~(1ull << t->card->place);
+	uint64_t busy = 0;
+	uint64_t called;
+	uint32_t place;
+	uint32_t turns;
 
-	if (next != AXON_NO_PEER && !((t->tried | t->busy) & ~called & 1ull << next))
-		return next;
-	return called ? (uint32_t)__builtin_ctzll(called) : AXON_NO_PEER;
-}
+	for (turns = 1; !is_over(t); turns++) {
+		called = called_others(t->card) & ~busy;
+		if (!called)
+			return busy ? SOFT_OTHERS : SOFT_IDLE;
+		place = (uint32_t)__builtin_ctzll(called);
+		if (!run_peer(t, place))
+			busy |= 1ull << place;
+		if (turns % TURNS_PER_CLOCK == 0) {
+			uint64_t now = axon_now_ns();
 
-static enum soft_step run_peers(struct tour *t, uint32_t next)
-{
-	for (;;) {
-		next = pick(t, next);
-		if (next == AXON_NO_PEER)
-			return t->busy ? SOFT_OTHERS : SOFT_IDLE;
-		t->tried |= 1ull << next;
-		next = run_peer(t, next);
-		if (is_over(t))
-			return SOFT_AGAIN;
+			if (now >= t->until_ns)
+				break;
+			if (now >= t->long_ns) {
+				/* The first one is for this thread. */
+				called = called_others(t->card) & ~busy;
+				share(t->card, called & (called - 1));
+				t->long_ns = now + LONG_NS;
+			}
+		}
 	}
-}
-
-enum soft_step soft_run_gang(struct soft_card *card, uint32_t peer)
-{
-	struct tour tour = {
-		.card = card,
-		.until_ns = axon_now_ns() + PEERS_NS,
-		.tried = 1ull << card->place,
-	};
-
-	return run_peers(&tour, peer);
+	return SOFT_AGAIN;
 }
 
 static void relax(void)
@@ -132,37 +152,116 @@ static void relax(void)
 #endif
 }
 
-/* Other threads run the gang: the next call comes soon. Unless there are more of us than CPUs. */
-static enum soft_step spin(struct tour *t)
+/* Perhaps the next call comes soon. Unless there are more of us who think so than CPUs. */
+static enum soft_step spin(struct tour *t, enum soft_step step)
 {
-	enum soft_step step = SOFT_OTHERS;
 	uint64_t until;
 
 	if (atomic_fetch_add(&soft_calls.spinners, 1) < soft_calls.max_spinners) {
 		until = axon_now_ns() + SPIN_NS;
-		while (step == SOFT_OTHERS && axon_now_ns() < until) {
+		while (step != SOFT_AGAIN && axon_now_ns() < until) {
 			relax();
-			if (is_over(t))
-				step = SOFT_AGAIN;
+			if (is_over(t) || called_others(t->card))
+				step = run_peers(t);
 		}
 	}
 	atomic_fetch_sub(&soft_calls.spinners, 1);
 	return step;
 }
 
+static struct tour begin_tour(struct soft_card *card)
+{
+	uint64_t now = axon_now_ns();
+
+	return (struct tour) {
+		.card = card,
+		.until_ns = now + PEERS_NS,
+		.long_ns = now + LONG_NS,
+	};
+}
+
+enum soft_step soft_run_gang(struct soft_card *card)
+{
+	struct tour tour = begin_tour(card);
+
+	return run_peers(&tour);
+}
+
+/* Runs the card until it has nothing to do. */
+static bool run_called(struct soft_card *card)
+{
+	if (!soft_called(card) || !soft_run_begin(card))
+		return false;
+	while (soft_run_slice(card) && !atomic_load(&card->stop))
+		soft_run_yield(card);
+	soft_run_end(card);
+	return true;
+}
+
+void soft_help(struct soft_card *card)
+{
+	enum soft_step step = SOFT_AGAIN;
+
+	while (step == SOFT_AGAIN && !atomic_load(&card->stop)) {
+		struct tour tour = begin_tour(card);
+
+		if (!run_called(card))
+			step = spin(&tour, run_peers(&tour));
+	}
+}
+
 /* ---- waiting ---- */
 
-/* Runs the own card, and others of its gang. */
-static enum soft_step work(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
-			   uint64_t deadline_ns)
+/*
+ * From here to stop_driving() this thread looks after every card that is called: who calls one need not
+ * wake a sleeper for it.
+ */
+static void start_driving(void)
 {
-	struct tour tour = {
-		.card = card,
-		.queue = q,
-		.seqno = seqno,
-	};
+	atomic_fetch_add(&soft_calls.drivers, 1);
+}
+
+/* Whoever sleeps while his card could go on must look after it himself from now on. */
+static void stop_driving(struct soft_card *card)
+{
+	uint64_t called;
+
+	atomic_fetch_sub(&soft_calls.drivers, 1);
+	if (soft_called(card))
+		soft_wake(card);
+	for (called = called_others(card); called; called &= called - 1) {
+		uint32_t place = (uint32_t)__builtin_ctzll(called);
+		struct soft_card *other = soft_pin(card, place);
+
+		if (!other)
+			continue;
+		soft_wake(other);
+		soft_unpin(place);
+	}
+}
+
+/* Runs the card until the job has ended, time is up or there is nothing to do. */
+static void run_for(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
+		    uint64_t deadline_ns)
+{
+	while (!soft_has_ended(q, seqno)) {
+		if (!soft_run_slice(card))
+			return;
+		if (deadline_ns != UINT64_MAX && axon_now_ns() >= deadline_ns)
+			break;
+		if (atomic_load_explicit(&q->gang, memory_order_relaxed))
+			share(card, called_others(card));
+		soft_run_yield(card);
+	}
+	/* There may be more. */
+	soft_call(card);
+}
+
+/* Runs the own card. Return: SOFT_IDLE if the job cannot go on, SOFT_OTHERS if because of its gang. */
+static enum soft_step run_own(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
+			      uint64_t deadline_ns)
+{
 	uint32_t peer = AXON_NO_PEER;
-	enum soft_step step;
 
 	if (!soft_run_begin(card))
 		return SOFT_BUSY;
@@ -172,49 +271,77 @@ static enum soft_step work(struct soft_card *card, struct soft_queue *q, uint64_
 	soft_run_end(card);
 	if (soft_has_ended(q, seqno) || !deadline_ns)
 		return SOFT_AGAIN;
-	/* The job is held back, or the card waits for its own timer. */
-	if (peer == AXON_NO_PEER)
-		return SOFT_IDLE;
-	tour.tried = 1ull << card->place;
-	tour.until_ns = axon_now_ns() + PEERS_NS;
-	if (tour.until_ns > deadline_ns)
-		tour.until_ns = deadline_ns;
-	step = run_peers(&tour, peer);
-	return step == SOFT_OTHERS ? spin(&tour) : step;
+	return peer == AXON_NO_PEER ? SOFT_IDLE : SOFT_OTHERS;
 }
 
-/* One attempt: run the card, or wait for whoever does. */
-static void wait_step(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
-		      uint64_t deadline_ns)
+/* Runs the own card, and others of its gang. */
+static enum soft_step work(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
+			   uint64_t deadline_ns)
 {
-	enum soft_step step = work(card, q, seqno, deadline_ns);
-	uint64_t news;
-	uint64_t until;
-	bool sleep;
+	enum soft_step step = run_own(card, q, seqno, deadline_ns);
+	struct tour tour;
 
+	if (step == SOFT_OTHERS)
+		atomic_store_explicit(&q->gang, true, memory_order_relaxed);
+	else if (step != SOFT_BUSY || !atomic_load_explicit(&q->gang, memory_order_relaxed))
+		return step;
+	tour = begin_tour(card);
+	tour.queue = q;
+	tour.seqno = seqno;
+	if (tour.until_ns > deadline_ns)
+		tour.until_ns = deadline_ns;
+	step = run_peers(&tour);
+	return step == SOFT_AGAIN ? step : spin(&tour, step);
+}
+
+/* Sleeps until there is news, unless it is there. */
+static void doze(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
+		 uint64_t deadline_ns, bool busy)
+{
+	uint64_t until = axon_now_ns() + (busy ? WAIT_NAP_NS : IDLE_NAP_NS);
+	uint64_t news = soft_news(card);
+
+	if (!soft_has_ended(q, seqno) &&
+	    (atomic_load(&card->runner) || (!busy && !soft_called(card))))
+		soft_sleep(card, news, until < deadline_ns ? until : deadline_ns);
+}
+
+/* One attempt: run the card and its gang, or wait for whoever does. @driving: start_driving(). */
+static void wait_step(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
+		      uint64_t deadline_ns, bool *driving)
+{
+	enum soft_step step;
+
+	if (!*driving && atomic_load_explicit(&q->gang, memory_order_relaxed)) {
+		start_driving();
+		*driving = true;
+	}
+	step = work(card, q, seqno, deadline_ns);
 	if (step == SOFT_AGAIN)
 		return;
 	/* From here on whoever has news counts it; look once more before sleeping. */
 	atomic_fetch_add(&card->sleepers, 1);
-	news = soft_news(card);
-	sleep = step == SOFT_BUSY ? atomic_load(&card->runner) : !soft_called(card);
-	if (sleep && !soft_has_ended(q, seqno)) {
-		until = axon_now_ns() + (step == SOFT_BUSY ? WAIT_NAP_NS : IDLE_NAP_NS);
-		soft_sleep(card, news, until < deadline_ns ? until : deadline_ns);
-	}
+	if (*driving)
+		stop_driving(card);
+	*driving = false;
+	doze(card, q, seqno, deadline_ns, step == SOFT_BUSY);
 	atomic_fetch_sub(&card->sleepers, 1);
 }
 
 int soft_queue_wait(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
 		    uint64_t deadline_ns)
 {
+	bool driving = false;
+
 	if (seqno > atomic_load_explicit(&q->last, memory_order_acquire))
 		return -EINVAL;
 	while (!soft_has_ended(q, seqno)) {
-		wait_step(card, q, seqno, deadline_ns);
+		wait_step(card, q, seqno, deadline_ns, &driving);
 		if (deadline_ns != UINT64_MAX && !soft_has_ended(q, seqno) &&
 		    axon_now_ns() >= deadline_ns)
-			return -ETIMEDOUT;
+			break;
 	}
-	return result(q, seqno);
+	if (driving)
+		stop_driving(card);
+	return soft_has_ended(q, seqno) ? result(q, seqno) : -ETIMEDOUT;
 }
