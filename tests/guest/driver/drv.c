@@ -642,6 +642,20 @@ void env_open(struct env *e, uint32_t core, uint32_t timeout_ms)
 	env_attach(e, drv_open(), core, timeout_ms);
 }
 
+void env_settle(struct env *e)
+{
+	const struct drm_axon_job nop = job_nop();
+	uint32_t ctx, queue, i;
+
+	if (ctx_create(e->fd, e->vm, &ctx) || queue_create(e->fd, ctx, 0, 0, &queue))
+		bail("no queue to ask with");
+	/* The card looks at its queues in turn: at the third it has been round twice. */
+	for (i = 0; i < 3; i++)
+		if (run(e->fd, queue, &nop, 1))
+			bail("a card does not work");
+	ctx_destroy(e->fd, ctx);
+}
+
 void env_close(struct env *e)
 {
 	munmap(e->code_mem, ENV_SIZE);

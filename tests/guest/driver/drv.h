@@ -118,6 +118,8 @@ struct env {
 #define ENV_SIZE	0x10000u
 void env_open(struct env *e, uint32_t core, uint32_t timeout_ms);	/* bails out */
 void env_attach(struct env *e, int fd, uint32_t core, uint32_t timeout_ms);
+/* the card has taken up what it was given before: it is at work or waits; bails out */
+void env_settle(struct env *e);
 void env_close(struct env *e);
 
 #endif /* DRV_H */
