@@ -10,7 +10,6 @@
  *	axon_vm.lock		one address space's mappings, of whichever card; never two at once
  *	dma_resv of one buffer	its pages, its list of mappings; an import shares its exporter's
  *	axon_hbm.lock		HBM allocator
- *	axon_queue.sched_lock	who stops a queue's scheduler
  *	axon_ctx.lock		queues of a context
  *	axon_queue.hw_lock	life of one hardware queue
  *	axon_kas.lock		the kernel's own address space
@@ -24,9 +23,8 @@
  * The core's drm_file.prime.lock and drm_device.object_name_lock are held around
  * imports and are outside of all these but axon_file.lock.
  *
- * Work that ends fences (interrupts, timeouts, kills) takes axon_queue.sched_lock and what stands
- * below it, but axon_kas.lock; so nothing may be allocated with GFP_KERNEL while one of these is
- * held.
+ * Work that ends fences (interrupts, timeouts, kills) takes axon_ctx.lock and what stands below it,
+ * but axon_kas.lock; so nothing may be allocated with GFP_KERNEL while one of these is held.
  *
  * axon_file.lock is never taken inside drm_dev_enter(), and no queue is destroyed under it: that
  * may wait for the end of an unplug, which waits for everybody inside. All other locks may be

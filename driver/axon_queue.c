@@ -26,6 +26,7 @@
 #include "axon_fence.h"
 #include "axon_mbox_drv.h"
 #include "axon_queue.h"
+#include "axon_reset.h"
 #include "axon_ring.h"
 #include "axon_sched.h"
 #include "axon_vm.h"
@@ -38,14 +39,15 @@ static void queue_end_first(struct axon_queue *q, int error)
 	struct axon_inflight *slot = &q->slots[q->head & (q->entries - 1)];
 
 	lockdep_assert_held(&q->lock);
-	if (error)
+	if (error && slot->fence)
 		dma_fence_set_error(slot->fence, error);
 	q->completed = slot->seqno;
 	q->head++;
 	q->head_ns = ktime_get_ns();
-	/* whoever waits for this queue goes first, then the scheduler's bookkeeping */
+	/* whoever waits for this queue goes first */
 	wake_up_all(&q->done);
-	dma_fence_signal(slot->fence);
+	if (slot->fence)
+		dma_fence_signal(slot->fence);
 	dma_fence_put(slot->fence);
 	slot->fence = NULL;
 }
@@ -218,6 +220,25 @@ void axon_queue_poll_core(struct axon_device *axdev, u32 core)
 
 /* ---- submission ---- */
 
+/* A quarter: see axon_reset.c. */
+static unsigned long queue_period(struct axon_queue *q)
+{
+	return max(msecs_to_jiffies(q->timeout_ms) / 4, 1ul);
+}
+
+static void queue_timer(struct work_struct *work)
+{
+	struct axon_queue *q = container_of(to_delayed_work(work), struct axon_queue, timer);
+	bool busy;
+
+	axon_reset_timeout(q);
+	spin_lock_irq(&q->lock);
+	busy = q->head != q->tail;
+	spin_unlock_irq(&q->lock);
+	if (busy)
+		queue_delayed_work(q->axdev->reset_wq, &q->timer, queue_period(q));
+}
+
 /* Room was checked. */
 static void queue_write(struct axon_queue *q, const struct axon_cmd *cmd, struct dma_fence *fence)
 {
@@ -225,7 +246,7 @@ static void queue_write(struct axon_queue *q, const struct axon_cmd *cmd, struct
 	struct axon_inflight *slot = &q->slots[tail & (q->entries - 1)];
 
 	lockdep_assert_held(&q->lock);
-	slot->fence = dma_fence_get(fence);
+	slot->fence = fence ? dma_fence_get(fence) : NULL;
 	slot->seqno = cmd->seqno;
 	slot->launch = cmd->opcode == AXON_CMD_LAUNCH;
 	if (q->head == tail)
@@ -238,31 +259,42 @@ static void queue_write(struct axon_queue *q, const struct axon_cmd *cmd, struct
 	WRITE_ONCE(q->state->sq_tail, q->tail);
 	/* the index before the question whether the card sleeps: a store before a load */
 	mb();
-	if (axon_ring_needs_event(READ_ONCE(q->state->sq_event), q->tail, tail))
+	WRITE_ONCE(q->rang, axon_ring_needs_event(READ_ONCE(q->state->sq_event), q->tail, tail));
+	if (q->rang)
 		writel(q->tail, q->doorbell);
+	if (!delayed_work_pending(&q->timer))
+		queue_delayed_work(q->axdev->reset_wq, &q->timer, queue_period(q));
 }
 
 /**
- * axon_queue_try_push() - give a command to the card ahead of the scheduler
- * @q: the queue
- * @cmd: the command of a job that waits for nothing
- * @fence: initialised; the queue takes a reference
+ * axon_queue_push_direct() - give commands to the card past the scheduler
+ * @q: the queue; its submit_lock is held
+ * @jobs: jobs that wait for nothing
+ * @num: number
+ * @fence: of the last, or NULL; the queue takes a reference
  *
- * What the scheduler would do a context switch later: the card works while the scheduler does its
- * bookkeeping. Only if every earlier command of the queue is in the ring, so that the order stays,
- * and there is room beside what the scheduler's credits promise.
+ * What the scheduler would do two context switches later. Only if every earlier command of the
+ * queue is in the ring, so that the order stays, and there is room.
  *
- * Return: true if the command is in the ring; run_job() must then not push it.
+ * Return: false if the scheduler has to see to them; nothing was done then.
  */
-bool axon_queue_try_push(struct axon_queue *q, const struct axon_cmd *cmd, struct dma_fence *fence)
+bool axon_queue_push_direct(struct axon_queue *q, const struct drm_axon_job *jobs, u32 num,
+			    struct dma_fence *fence)
 {
+	u32 i, used;
 	bool ok;
 
+	lockdep_assert_held(&q->submit_lock);
 	spin_lock_irq(&q->lock);
-	ok = !q->stopped && q->pushed == cmd->seqno - 1 &&
-	     axon_ring_used(q->head, q->tail) < q->entries;
-	if (ok)
-		queue_write(q, cmd, fence);
+	used = axon_ring_used(q->head, q->tail);
+	ok = !q->stopped && q->pushed == q->next_seqno - 1 && used <= axon_queue_share(q) &&
+	     num <= axon_queue_share(q) - used;
+	for (i = 0; ok && i < num; i++) {
+		struct axon_cmd cmd = axon_job_cmd(&jobs[i], q->next_seqno++);
+
+		queue_write(q, &cmd, i == num - 1 ? fence : NULL);
+		q->submitted = cmd.seqno;
+	}
 	spin_unlock_irq(&q->lock);
 	return ok;
 }
@@ -509,7 +541,7 @@ static void queue_kill_end(struct axon_queue *q, u64 seqno, bool killed)
 
 /**
  * axon_queue_kill_job() - the first command has run too long
- * @q: the queue, its scheduler stopped; inside drm_dev_enter()
+ * @q: the queue; inside drm_dev_enter()
  */
 void axon_queue_kill_job(struct axon_queue *q)
 {
@@ -520,7 +552,7 @@ void axon_queue_kill_job(struct axon_queue *q)
 
 /**
  * axon_queue_kill_waiter() - kill the first command if it is a launch that waits for its gang
- * @q: the queue, its scheduler stopped; inside drm_dev_enter()
+ * @q: the queue; inside drm_dev_enter()
  *
  * A launch that waits for its core is left alone.
  *
@@ -551,7 +583,7 @@ out:
 
 /**
  * axon_queue_give_up() - the card stopped the queue and wrote no completion
- * @q: the queue, its scheduler stopped; inside drm_dev_enter()
+ * @q: the queue; inside drm_dev_enter()
  * @status: what the card says
  */
 void axon_queue_give_up(struct axon_queue *q, u32 status)
@@ -639,7 +671,6 @@ static void queue_release(struct kref *ref)
 	struct axon_queue *q = container_of(ref, struct axon_queue, ref);
 
 	axon_ctx_put(q->ctx);
-	mutex_destroy(&q->sched_lock);
 	mutex_destroy(&q->submit_lock);
 	mutex_destroy(&q->hw_lock);
 	kvfree(q->slots);
@@ -696,13 +727,12 @@ static struct axon_queue *queue_new(struct axon_ctx *ctx, struct axon_file *file
 	INIT_LIST_HEAD(&q->vec_link);
 	init_waitqueue_head(&q->idle);
 	init_waitqueue_head(&q->done);
-	mutex_init(&q->sched_lock);
+	INIT_DELAYED_WORK(&q->timer, queue_timer);
 	mutex_init(&q->submit_lock);
 	mutex_init(&q->hw_lock);
 	spin_lock_init(&q->lock);
 	q->slots = kvcalloc(q->entries, sizeof(*q->slots), GFP_KERNEL_ACCOUNT);
 	if (!q->slots) {
-		mutex_destroy(&q->sched_lock);
 		mutex_destroy(&q->submit_lock);
 		mutex_destroy(&q->hw_lock);
 		kfree(q);
@@ -756,6 +786,7 @@ static void queue_bring_down(struct axon_queue *q)
 {
 	axon_queue_kill(q, -ECANCELED);
 	axon_sched_detach(q);
+	cancel_delayed_work_sync(&q->timer);
 	queue_unpublish(q);
 	queue_unmap_rings(q);
 	queue_free_rings(q);
@@ -781,6 +812,7 @@ static void queue_tear_down(struct axon_queue *q)
 		wait_for_completion(&axdev->gone);
 	}
 	axon_sched_detach(q);
+	cancel_delayed_work_sync(&q->timer);
 	if (drm_dev_enter(&axdev->drm, &idx)) {
 		queue_unpublish(q);
 		queue_unmap_rings(q);
@@ -1028,7 +1060,11 @@ int axon_queue_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 		ret = -EINVAL;
 		goto out;
 	}
-	if (args->spin_us)
+	/*
+	 * A card that had to be woken may be an emulated one that gets this very CPU only when we
+	 * sleep, and one that is far from done in any case.
+	 */
+	if (args->spin_us && !READ_ONCE(q->rang))
 		queue_spin(q, args->seqno, args->spin_us);
 	left = wait_event_interruptible_timeout(q->done, queue_done(q, args->seqno),
 						drm_timeout_abs_to_jiffies(args->timeout_ns));

@@ -11,9 +11,11 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include <drm/gpu_scheduler.h>
 
+#include "axon_accel.h"
 #include "axon_hw.h"
 
 struct axon_ctx;
@@ -27,7 +29,7 @@ struct seq_file;
 
 /**
  * struct axon_inflight - a command the card has and has not completed
- * @fence: its fence
+ * @fence: its fence; NULL: nobody can ask for it
  * @seqno: its sequence number
  * @launch: it is an AXON_CMD_LAUNCH
  */
@@ -59,7 +61,7 @@ struct axon_inflight {
  * @idle: woken when @pending reaches 0
  * @done: woken when a command has ended or the queue has stopped
  *
- * @sched_lock: who stops the scheduler: a timeout or the queue's end
+ * @timer: looks at the first command while one is in flight
  *
  * @submit_lock: guards @next_seqno and @closing
  * @next_seqno: of the next job
@@ -80,6 +82,7 @@ struct axon_inflight {
  * @tail: commands written
  * @head: commands completed
  * @stopped: no command is written any more
+ * @rang: the newest command needed the doorbell: the card slept
  * @stop_error: what commands get that come later
  * @kill_error: what a command gets that was killed
  * @head_ns: since when the first command in flight is the first
@@ -112,7 +115,7 @@ struct axon_queue {
 	wait_queue_head_t idle;
 	wait_queue_head_t done;
 
-	struct mutex sched_lock;	/* who stops the scheduler */
+	struct delayed_work timer;
 
 	struct mutex submit_lock;	/* guards @next_seqno, @closing */
 	u64 next_seqno;
@@ -133,6 +136,7 @@ struct axon_queue {
 	u32 tail;
 	u32 head;
 	bool stopped;
+	bool rang;
 	int stop_error;
 	int kill_error;
 	u64 head_ns;
@@ -159,6 +163,28 @@ struct axon_first {
 	u32 status;
 };
 
+/* The command of a job. */
+static inline struct axon_cmd axon_job_cmd(const struct drm_axon_job *job, u64 seqno)
+{
+	struct axon_cmd cmd = {
+		.opcode = job->opcode,
+		.seqno = seqno,
+		.user_data = job->user_data,
+	};
+
+	memcpy(cmd.reserved, job->operand, sizeof(cmd.reserved));
+	return cmd;
+}
+
+/*
+ * The ring is halved: what the scheduler has in it is limited by its credits, what goes past it by
+ * what is in flight altogether. So neither finds it full.
+ */
+static inline u32 axon_queue_share(const struct axon_queue *q)
+{
+	return q->entries / 2;
+}
+
 struct axon_queue *axon_queue_lookup(struct axon_file *file, u32 id);
 void axon_queue_get(struct axon_queue *q);
 void axon_queue_put(struct axon_queue *q);
@@ -166,8 +192,8 @@ void axon_queue_destroy(struct axon_queue *q);
 void axon_queue_close_all(struct axon_file *file, struct axon_ctx *ctx);
 
 int axon_queue_push(struct axon_queue *q, const struct axon_cmd *cmd, struct dma_fence *fence);
-bool axon_queue_try_push(struct axon_queue *q, const struct axon_cmd *cmd,
-			 struct dma_fence *fence);
+bool axon_queue_push_direct(struct axon_queue *q, const struct drm_axon_job *jobs, u32 num,
+			    struct dma_fence *fence);
 void axon_queue_irq(struct axon_queue *q);
 bool axon_queue_poll(struct axon_queue *q, struct axon_first *first);
 void axon_queue_poll_core(struct axon_device *axdev, u32 core);

@@ -8,7 +8,7 @@
  * occupy the core. What is limited is the time a job occupies its core. A launch can start only
  * when the launch before it on that core has ended, and the driver sees every end; so a job that
  * runs now has been running since the later of "it became the first of its queue" and "the last
- * launch on its core ended". The scheduler's timer runs at a quarter of the limit and asks here:
+ * launch on its core ended". The queue's timer runs at a quarter of the limit and asks here:
  *
  * 1. Take completions, of everybody who uses the core: an interrupt may have been lost, or be under
  *    way, and until the end of the launch before is known its time looks like this job's.
@@ -201,9 +201,9 @@ static void reset_ask(struct axon_queue *q, struct axon_first *first, s64 limit)
 
 /**
  * axon_reset_timeout() - a queue's timer expired
- * @q: the queue, its scheduler stopped
+ * @q: the queue
  *
- * On the reset work queue.
+ * On the reset work queue. Jobs may come and end meanwhile.
  */
 void axon_reset_timeout(struct axon_queue *q)
 {

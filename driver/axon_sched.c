@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * axon_sched.c - the DRM scheduler in front of a queue: dependencies, order, timer.
+ * axon_sched.c - the DRM scheduler in front of a queue: dependencies, and order behind them.
+ *
+ * Jobs that wait for nothing, in a queue where nobody waits, go past it: axon_queue_push_direct().
  *
  * DOC: life of schedulers
  *
@@ -18,7 +20,6 @@
 #include "axon_device.h"
 #include "axon_fence.h"
 #include "axon_queue.h"
-#include "axon_reset.h"
 #include "axon_sched.h"
 
 /**
@@ -49,11 +50,9 @@ static struct dma_fence *sched_run_job(struct drm_sched_job *sched_job)
 		job->counted = true;
 		atomic_inc(&q->pending);
 	}
-	if (!job->pushed) {
-		ret = axon_queue_push(q, &job->cmd, job->fence);
-		if (ret)
-			return ERR_PTR(ret);
-	}
+	ret = axon_queue_push(q, &job->cmd, job->fence);
+	if (ret)
+		return ERR_PTR(ret);
 	return dma_fence_get(job->fence);
 }
 
@@ -68,40 +67,8 @@ static void sched_free_job(struct drm_sched_job *sched_job)
 	axon_job_free(job);
 }
 
-/*
- * drm_sched_stop() lets go of the hardware fences, since a driver that resets its hardware makes
- * new ones, and drm_sched_start() cancels jobs without one. Ours stay on the card.
- */
-static void sched_resume(struct drm_gpu_scheduler *sched)
-{
-	struct drm_sched_job *job;
-
-	list_for_each_entry(job, &sched->pending_list, list)
-		if (!job->s_fence->parent)
-			job->s_fence->parent = dma_fence_get(to_axon_job(job)->fence);
-	drm_sched_start(sched);
-}
-
-/*
- * Stopping and starting the scheduler around the question is what makes it safe to find that the
- * job has just ended: whoever is done is then freed here and nowhere else.
- */
-static enum drm_gpu_sched_stat sched_timedout_job(struct drm_sched_job *sched_job)
-{
-	struct axon_queue *q = to_axon_job(sched_job)->q;
-	struct drm_gpu_scheduler *sched = sched_job->sched;
-
-	mutex_lock(&q->sched_lock);
-	drm_sched_stop(sched, sched_job);
-	axon_reset_timeout(q);
-	sched_resume(sched);
-	mutex_unlock(&q->sched_lock);
-	return DRM_GPU_SCHED_STAT_NOMINAL;
-}
-
 static const struct drm_sched_backend_ops sched_ops = {
 	.run_job = sched_run_job,
-	.timedout_job = sched_timedout_job,
 	.free_job = sched_free_job,
 };
 
@@ -168,11 +135,10 @@ int axon_sched_attach(struct axon_queue *q)
 	struct drm_sched_init_args args = {
 		.ops = &sched_ops,
 		.submit_wq = axdev->submit_wq,
-		.timeout_wq = axdev->reset_wq,
 		.num_rqs = 1,
-		.credit_limit = q->entries,
-		/* a quarter: see axon_reset.c */
-		.timeout = max(msecs_to_jiffies(q->timeout_ms) / 4, 1ul),
+		.credit_limit = axon_queue_share(q),
+		/* axon_queue.timer sees to it, since not all jobs come by here */
+		.timeout = MAX_SCHEDULE_TIMEOUT,
 		.name = "axon",
 		.dev = &axdev->pdev->dev,
 	};
@@ -204,14 +170,11 @@ void axon_sched_detach(struct axon_queue *q)
 	 * drm_sched_entity_pop_job() puts an entity that is being killed back into the run queue,
 	 * and two then take jobs from it.
 	 */
-	mutex_lock(&q->sched_lock);
 	drm_sched_wqueue_stop(q->sched);
 	drm_sched_entity_fini(&q->entity);
 	drm_sched_wqueue_start(q->sched);
-	mutex_unlock(&q->sched_lock);
 	/* drm_sched_fini() would forget what is still on its list */
 	wait_event(q->idle, !atomic_read(&q->pending));
-	cancel_delayed_work_sync(&q->sched->work_tdr);
 	drm_sched_fini(q->sched);
 }
 
@@ -266,10 +229,6 @@ int axon_sched_init(struct axon_device *axdev)
 	ret = drmm_add_action_or_reset(&axdev->drm, pool_return, axdev->sched_pool);
 	if (ret)
 		return ret;
-	/*
-	 * Not WQ_HIGHPRI: most jobs are in the ring before the scheduler hears of them
-	 * (axon_queue_try_push()), and its bookkeeping must not go before a waiter.
-	 */
 	ret = wq_make(axdev, &axdev->submit_wq, alloc_workqueue("axon-submit", WQ_MEM_RECLAIM, 0));
 	if (!ret)
 		ret = wq_make(axdev, &axdev->reset_wq,

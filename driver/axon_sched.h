@@ -18,7 +18,6 @@ struct axon_queue;
  * @q: its queue, with a reference
  * @fence: hardware fence
  * @armed: @fence was initialised
- * @pushed: the command is in the ring already
  * @counted: in &axon_queue.pending
  * @cmd: the command
  */
@@ -27,7 +26,6 @@ struct axon_job {
 	struct axon_queue *q;
 	struct dma_fence *fence;
 	bool armed;
-	bool pushed;
 	bool counted;
 	struct axon_cmd cmd;
 };

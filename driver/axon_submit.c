@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * axon_submit.c - DRM_IOCTL_AXON_SUBMIT: from the user's list of jobs to the scheduler.
+ * axon_submit.c - DRM_IOCTL_AXON_SUBMIT: from the user's list of jobs to the ring, past the
+ * scheduler when nothing has to wait, through it otherwise.
  *
- * All jobs are built before the first is armed; from then on nothing fails, so that a list is
- * taken as a whole or not at all. No buffer is locked: see axon_vm.c on why that is safe.
+ * A list is taken as a whole or not at all: everything is allocated before the first job is armed,
+ * and from then on nothing fails. No buffer is locked: see axon_vm.c on why that is safe.
  */
 #include <linux/slab.h>
 
@@ -12,6 +13,7 @@
 #include "axon_ctx.h"
 #include "axon_device.h"
 #include "axon_drv.h"
+#include "axon_fence.h"
 #include "axon_queue.h"
 #include "axon_sched.h"
 #include "axon_submit.h"
@@ -23,7 +25,8 @@
  * @axdev: the card
  * @q: the queue
  * @in: jobs as the user gave them
- * @jobs: jobs
+ * @one: @in of the usual single job
+ * @jobs: jobs for the scheduler
  * @num: built so far
  * @syncs: syncobjs
  */
@@ -31,6 +34,7 @@ struct axon_submission {
 	struct axon_device *axdev;
 	struct axon_queue *q;
 	struct drm_axon_job *in;
+	struct drm_axon_job one;
 	struct axon_job **jobs;
 	u32 num;
 	struct axon_syncs syncs;
@@ -69,9 +73,7 @@ static int submission_build(struct axon_submission *sub, struct drm_file *filp, 
 
 		if (IS_ERR(job))
 			return PTR_ERR(job);
-		job->cmd.opcode = sub->in[i].opcode;
-		job->cmd.user_data = sub->in[i].user_data;
-		memcpy(job->cmd.reserved, sub->in[i].operand, sizeof(job->cmd.reserved));
+		job->cmd = axon_job_cmd(&sub->in[i], 0);
 		sub->jobs[sub->num++] = job;
 	}
 	return axon_syncs_wait(&sub->syncs, filp, &sub->jobs[0]->base);
@@ -105,18 +107,47 @@ static void submission_push(struct axon_submission *sub)
 	q->submitted = q->next_seqno - 1;
 	spin_unlock_irq(&q->lock);
 	axon_syncs_signal(&sub->syncs, last);
-	for (i = 0; i < sub->num; i++) {
-		struct axon_job *job = sub->jobs[i];
-
-		/* a context of low priority takes the scheduler's time */
-		if (q->ctx->priority != DRM_AXON_PRIORITY_LOW &&
-		    xa_empty(&job->base.dependencies))
-			job->pushed = axon_queue_try_push(q, &job->cmd, job->fence);
-		drm_sched_entity_push_job(&job->base);
-	}
+	for (i = 0; i < sub->num; i++)
+		drm_sched_entity_push_job(&sub->jobs[i]->base);
 	/* they belong to the scheduler now */
 	sub->num = 0;
 	dma_fence_put(last);
+}
+
+/* Return: 0, -EAGAIN if the scheduler has to see to the jobs, or another negative errno. */
+static int submission_direct(struct axon_submission *sub, u32 count)
+{
+	struct axon_queue *q = sub->q;
+	struct dma_fence *fence = NULL;
+	bool done;
+
+	/* a context of low priority takes the scheduler's time */
+	if (sub->syncs.num != sub->syncs.num_out || q->ctx->priority == DRM_AXON_PRIORITY_LOW)
+		return -EAGAIN;
+	if (sub->syncs.num_out) {
+		fence = axon_fence_alloc();
+		if (!fence)
+			return -ENOMEM;
+		axon_fence_init(fence, q->fence_context, q->next_seqno + count - 1);
+	}
+	done = axon_queue_push_direct(q, sub->in, count, fence);
+	/* the card is at work already */
+	if (done && fence)
+		axon_syncs_signal(&sub->syncs, fence);
+	dma_fence_put(fence);
+	return done ? 0 : -EAGAIN;
+}
+
+static int submit_locked(struct axon_submission *sub, struct drm_file *filp, u32 count)
+{
+	int ret = submission_direct(sub, count);
+
+	if (ret != -EAGAIN)
+		return ret;
+	ret = submission_build(sub, filp, count);
+	if (!ret)
+		submission_push(sub);
+	return ret;
 }
 
 static void submission_fini(struct axon_submission *sub)
@@ -129,7 +160,8 @@ static void submission_fini(struct axon_submission *sub)
 	}
 	axon_syncs_fini(&sub->syncs);
 	kvfree(sub->jobs);
-	kvfree(sub->in);
+	if (sub->in != &sub->one)
+		kvfree(sub->in);
 	axon_queue_put(sub->q);
 }
 
@@ -145,16 +177,13 @@ static int submit(struct axon_submission *sub, struct drm_file *filp,
 	if (ret)
 		return ret;
 	ret = axon_syncs_init(&sub->syncs, sub->axdev, filp, &args->syncs);
-	if (!ret)
-		ret = submission_build(sub, filp, args->jobs.count);
 	if (ret)
 		return ret;
 	mutex_lock(&sub->q->submit_lock);
 	ret = submission_check(sub->q);
-	if (!ret) {
-		submission_push(sub);
-		args->seqno = sub->q->next_seqno - 1;
-	}
+	if (!ret)
+		ret = submit_locked(sub, filp, args->jobs.count);
+	args->seqno = ret ? 0 : sub->q->next_seqno - 1;
 	mutex_unlock(&sub->q->submit_lock);
 	return ret;
 }
@@ -179,7 +208,7 @@ int axon_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *filp)
 	    AXON_IOCTL_DBG(axdev, !args->jobs.count))
 		return -EINVAL;
 	sub.in = axon_array_in(axdev, &args->jobs, sizeof(*sub.in), sizeof(*sub.in),
-			       AXON_MAX_JOBS);
+			       AXON_MAX_JOBS, &sub.one, 1);
 	if (IS_ERR(sub.in))
 		return PTR_ERR(sub.in);
 	for (i = 0; i < args->jobs.count; i++)

@@ -43,8 +43,8 @@ int axon_syncs_init(struct axon_syncs *s, struct axon_device *axdev, struct drm_
 	int ret = 0;
 	u32 i;
 
-	*s = (struct axon_syncs){};
-	s->in = axon_array_in(axdev, array, sizeof(*s->in), sizeof(*s->in), AXON_MAX_SYNCS);
+	s->in = axon_array_in(axdev, array, sizeof(*s->in), sizeof(*s->in), AXON_MAX_SYNCS,
+			      s->few_in, AXON_FEW_SYNCS);
 	if (IS_ERR(s->in)) {
 		ret = PTR_ERR(s->in);
 		s->in = NULL;
@@ -56,7 +56,9 @@ int axon_syncs_init(struct axon_syncs *s, struct axon_device *axdev, struct drm_
 			return -EINVAL;
 	if (!s->num)
 		return 0;
-	s->out = kvcalloc(s->num, sizeof(*s->out), GFP_KERNEL_ACCOUNT);
+	s->out = s->few_out;
+	if (s->num > AXON_FEW_SYNCS)
+		s->out = kvcalloc(s->num, sizeof(*s->out), GFP_KERNEL_ACCOUNT);
 	if (!s->out)
 		return -ENOMEM;
 	for (i = 0; i < s->num && !ret; i++)
@@ -126,6 +128,8 @@ void axon_syncs_fini(struct axon_syncs *s)
 			drm_syncobj_put(s->out[i].syncobj);
 		dma_fence_chain_free(s->out[i].chain);
 	}
-	kvfree(s->out);
-	kvfree(s->in);
+	if (s->out != s->few_out)
+		kvfree(s->out);
+	if (s->in != s->few_in)
+		kvfree(s->in);
 }

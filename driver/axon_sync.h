@@ -16,6 +16,9 @@ struct drm_file;
 struct drm_sched_job;
 struct drm_syncobj;
 
+/* So many are no reason to allocate. */
+#define AXON_FEW_SYNCS	2
+
 /**
  * struct axon_sync_out - a syncobj to be signalled
  * @syncobj: with a reference
@@ -34,12 +37,16 @@ struct axon_sync_out {
  * @num: their number
  * @out: those to be signalled
  * @num_out: their number
+ * @few_in: @in of the usual few
+ * @few_out: likewise
  */
 struct axon_syncs {
 	struct drm_axon_sync *in;
 	u32 num;
 	struct axon_sync_out *out;
 	u32 num_out;
+	struct drm_axon_sync few_in[AXON_FEW_SYNCS];
+	struct axon_sync_out few_out[AXON_FEW_SYNCS];
 };
 
 int axon_syncs_init(struct axon_syncs *s, struct axon_device *axdev, struct drm_file *filp,

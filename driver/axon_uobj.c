@@ -35,11 +35,14 @@ int axon_array_check(const struct drm_axon_array *a, size_t min_size, u32 max_co
  * @min_size: the first published size of an element
  * @size: its size in this kernel; what the user's lacks is 0, what it has beyond must be 0
  * @max_count: cap
+ * @few: where they go if they are no more than @num_few; may be NULL
+ * @num_few: how many @few can take
  *
- * Return: the elements, to be freed with kvfree(); NULL if there are none; or an ERR_PTR().
+ * Return: the elements, to be freed with kvfree() unless they are in @few; NULL if there are none;
+ * or an ERR_PTR().
  */
 void *axon_array_in(struct axon_device *axdev, const struct drm_axon_array *a, size_t min_size,
-		    size_t size, u32 max_count)
+		    size_t size, u32 max_count, void *few, u32 num_few)
 {
 	const void __user *from = u64_to_user_ptr(a->ptr);
 	void *to;
@@ -50,7 +53,9 @@ void *axon_array_in(struct axon_device *axdev, const struct drm_axon_array *a, s
 		return NULL;
 	if (AXON_IOCTL_DBG(axdev, axon_array_check(a, min_size, max_count)))
 		return ERR_PTR(-EINVAL);
-	to = kvmalloc_array(a->count, size, GFP_KERNEL_ACCOUNT);
+	to = few;
+	if (a->count > num_few)
+		to = kvmalloc_array(a->count, size, GFP_KERNEL_ACCOUNT);
 	if (!to)
 		return ERR_PTR(-ENOMEM);
 	if (a->stride == size) {
@@ -63,7 +68,8 @@ void *axon_array_in(struct axon_device *axdev, const struct drm_axon_array *a, s
 	}
 	if (!ret)
 		return to;
-	kvfree(to);
+	if (to != few)
+		kvfree(to);
 	/* a newer user's field that this kernel does not know is an invalid argument here */
 	return ERR_PTR(ret == -E2BIG ? -EINVAL : ret);
 }

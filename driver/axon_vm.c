@@ -445,7 +445,8 @@ int axon_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *filp
 	if (AXON_IOCTL_DBG(axdev, args->flags || args->done || args->pad) ||
 	    AXON_IOCTL_DBG(axdev, !args->ops.count))
 		return -EINVAL;
-	ops = axon_array_in(axdev, &args->ops, sizeof(*ops), sizeof(*ops), AXON_MAX_BIND_OPS);
+	ops = axon_array_in(axdev, &args->ops, sizeof(*ops), sizeof(*ops), AXON_MAX_BIND_OPS,
+			    NULL, 0);
 	if (IS_ERR(ops))
 		return PTR_ERR(ops);
 	ret = -EINVAL;

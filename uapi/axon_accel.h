@@ -566,7 +566,8 @@ AXON_ASSERT_SIZE(struct drm_axon_submit, 48);
  * @flags: must be 0
  * @seqno: wait until this job has ended; not above the newest one submitted
  * @timeout_ns: absolute, CLOCK_MONOTONIC
- * @spin_us: look for that long before going to sleep; at most AXON_MAX_SPIN_US
+ * @spin_us: look for that long before going to sleep, if the card was awake; at most
+ *	AXON_MAX_SPIN_US
  * @ctx_state: out: DRM_AXON_CTX_*; 0: every job up to @seqno ended well
  * @completed: out: seqno of the newest job completed
  * @pad: must be 0

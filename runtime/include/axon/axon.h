@@ -321,7 +321,7 @@ int axon_context_state(struct axon_context *ctx, struct drm_axon_ctx_get_state *
  * @flags: 0
  * @entries: size of its ring, a power of two; 0: the driver's choice
  * @timeout_ms: how long a job may occupy its core; 0: AXON_DEFAULT_TIMEOUT_MS
- * @spin_us: axon_wait() looks that long before it blocks; 0: never spin
+ * @spin_us: axon_wait() looks that long before it blocks, if the card was awake; 0: never spin
  * @reserved: must be 0
  */
 struct axon_queue_params {

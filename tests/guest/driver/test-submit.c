@@ -118,6 +118,42 @@ static void test_cross(struct env *e)
 	is(submit(e->fd, q, &job, 1, NULL, 0, NULL), -ENOENT, "SUBMIT to a queue that is gone");
 }
 
+/*
+ * Jobs that wait, which the scheduler puts into the ring, and jobs that do not, which go there
+ * directly: more of both than the ring has room for, and each sees what the one before it wrote.
+ */
+static void test_mixed(struct env *e)
+{
+	struct drm_axon_queue_create c = { .ctx_id = e->ctx, .entries = AXON_MIN_RING_ENTRIES };
+	struct drm_axon_job jobs[2], nop = job_nop();
+	struct drm_axon_sync s[2];
+	uint32_t tl, i, bad = 0;
+	uint64_t point = 0;
+	int ret = 0;
+
+	is(drv_ioctl(e->fd, DRM_IOCTL_AXON_QUEUE_CREATE, &c), 0, "a small ring");
+	syncobj_create(e->fd, &tl);
+	for (i = 0; i < 200 && !ret; i++) {
+		bool waits = point && i % 16 >= 12;
+
+		jobs[0] = job_fill(ENV_DATA, (uint8_t)i, 16);
+		jobs[1] = job_copy(ENV_DATA + 4096 + i * 16, ENV_DATA, 16);
+		s[0] = (struct drm_axon_sync){
+			.handle = tl, .point = point + 1, .flags = DRM_AXON_SYNC_SIGNAL,
+		};
+		s[1] = (struct drm_axon_sync){ .handle = tl, .point = point };
+		ret = submit(e->fd, c.queue_id, jobs, 2, s, waits ? 2 : 1, NULL);
+		point++;
+	}
+	is(ret, 0, "400 jobs that wait and do not, through 16 entries");
+	is(run(e->fd, c.queue_id, &nop, 1), 0, "they end");
+	is(syncobj_wait(e->fd, tl, point, DRV_TIMEOUT_NS), 0, "so does the timeline");
+	for (i = 0; i < 200; i++)
+		bad += e->data_mem[4096 + i * 16] != (uint8_t)i;
+	is(bad, 0, "each saw what came before it, and nothing else");
+	queue_destroy(e->fd, c.queue_id);
+}
+
 static void test_queue_args(struct env *e)
 {
 	struct drm_axon_queue_create c = { .ctx_id = e->ctx, .flags = DRM_AXON_QUEUE_USER_MODE };
@@ -161,6 +197,7 @@ int main(void)
 	test_kinds(&e);
 	test_sync(&e);
 	test_cross(&e);
+	test_mixed(&e);
 	test_queue_args(&e);
 	is(vm_destroy(e.fd, e.vm), -EBUSY, "VM in use");
 	is(ctx_destroy(e.fd, e.ctx), 0, "CTX_DESTROY takes its queues along");
