@@ -42,7 +42,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
  * @hbm_stacks: property
  * @revision: property
  * @serial: property
- * @poll_us: property: how long the thread polls after the last work before it sleeps
+ * @poll_us: property: how long at most the thread polls after the last work before it sleeps
  * @fabric_name: property: fabric that the card is part of, or NULL
  * @topology: property: of that fabric
  * @fabric_cards: property: its places
@@ -55,6 +55,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
  * @wakeup: ends the sleep of @thread
  * @work: set by whoever has work for @thread (atomic)
  * @asleep: @thread is, or is about to be, blocked on @wakeup (atomic)
+ * @rung_on: host CPU that the last doorbell came from, -1 at first (atomic)
+ * @poll_ns: how long @thread polls now; its own
  * @hold: @thread shall park; written under the BQL (atomic)
  * @quit: @thread shall end; written under the BQL (atomic)
  * @lock: guards the next four and the two conditions
@@ -89,6 +91,8 @@ struct AxonState {
 	EventNotifier wakeup;
 	int work;
 	int asleep;
+	int rung_on;
+	int64_t poll_ns;
 	int hold;
 	int quit;
 	QemuMutex lock;
@@ -233,17 +237,37 @@ static bool axon_may_sleep(AxonState *s, int64_t *left)
 	return !qatomic_read(&s->work) && !qatomic_read(&s->hold) && !qatomic_read(&s->quit);
 }
 
+/*
+ * Polling is for work that comes while the thread looks. A guest CPU on whose host CPU it looks
+ * cannot send any: it only waits for the thread to go. @yields: the thread offers that CPU to it.
+ */
+static bool axon_may_poll(AxonState *s, int64_t idle_ns, bool yields)
+{
+	return idle_ns < s->poll_ns && (yields || qatomic_read(&s->rung_on) != sched_getcpu());
+}
+
+/* More if a little more would have spared the sleep, a quarter if nothing would have. */
+static void axon_poll_adapt(AxonState *s, int64_t slept_ns)
+{
+	int64_t most = s->poll_us * (int64_t)SCALE_US;
+
+	s->poll_ns = slept_ns < most ? MIN(2 * s->poll_ns, most) : most / 4;
+}
+
 /* Blocks until somebody has work or the card's own deadline is reached. */
 static void axon_sleep(AxonState *s)
 {
 	GPollFD fd = { .fd = event_notifier_get_fd(&s->wakeup), .events = G_IO_IN };
-	int64_t left;
+	int64_t left, start;
 
 	qatomic_set(&s->work, 0);
 	qatomic_set(&s->asleep, 1);
 	smp_mb();
-	if (axon_may_sleep(s, &left))
+	if (axon_may_sleep(s, &left)) {
+		start = get_clock();
 		qemu_poll_ns(&fd, 1, left);
+		axon_poll_adapt(s, get_clock() - start);
+	}
 	qatomic_set(&s->asleep, 0);
 	event_notifier_test_and_clear(&s->wakeup);
 }
@@ -268,12 +292,17 @@ static void axon_park(AxonState *s)
  */
 static void axon_deliver(AxonState *s, bool more)
 {
+	uint64_t unused;
+
 	if (!qatomic_read(&s->irq_pending))
 		return;
 	if (more) {
 		qemu_bh_schedule(s->irq_bh);
 		return;
 	}
+	/* The guest may get this CPU: what it sends then must not wait for a thread that "polls". */
+	if (!axon_may_poll(s, 0, false))
+		axon_card_prepare_sleep(s->card, &unused);
 	qemu_mutex_lock(&s->lock);
 	s->yielded = true;
 	qemu_cond_broadcast(&s->parked_cond);
@@ -335,7 +364,7 @@ static void *axon_thread(void *opaque)
 		} else if (!idle_since) {
 			idle_since = get_clock();
 			gang = axon_card_waits_for(s->card) != AXON_NO_PEER;
-		} else if (get_clock() - idle_since >= (int64_t)s->poll_us * 1000) {
+		} else if (!axon_may_poll(s, get_clock() - idle_since, gang)) {
 			axon_sleep(s);
 			idle_since = 0;
 		} else if (gang) {
@@ -389,10 +418,12 @@ static void axon_bar0_write(void *opaque, hwaddr offset, uint64_t value, unsigne
 
 	if (size != 4)
 		offset |= 1;
-	if (offset >= AXON_DOORBELL_OFFSET && !(offset & 3))
+	if (offset >= AXON_DOORBELL_OFFSET && !(offset & 3)) {
+		qatomic_set(&s->rung_on, sched_getcpu());
 		axon_card_doorbell(s->card, (offset - AXON_DOORBELL_OFFSET) / AXON_DOORBELL_STRIDE);
-	else
+	} else {
 		axon_card_write(s->card, offset, value);
+	}
 }
 
 static const MemoryRegionOps axon_bar0_ops = {
@@ -577,6 +608,8 @@ static bool axon_start_thread(AxonState *s, Error **errp)
 	/* No guard against re-entry: the bottom half does nothing but raise interrupts. */
 	s->irq_bh = qemu_bh_new(axon_irq_bh, s);
 	s->hold = s->quit = s->work = s->asleep = 0;
+	s->rung_on = -1;
+	s->poll_ns = s->poll_us * (int64_t)SCALE_US / 4;
 	s->parked = s->yielded = s->ended = s->left = false;
 	/* Of no consequence if it fails: see axon_may_sleep(). */
 	syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
@@ -677,7 +710,7 @@ static COMPAT_PROP_CONST Property axon_properties[] = {
 	DEFINE_PROP_UINT32("hbm-stacks", AxonState, hbm_stacks, 4),
 	DEFINE_PROP_UINT32("revision", AxonState, revision, AXON_REVISION_A1),
 	DEFINE_PROP_UINT64("serial", AxonState, serial, 0),
-	DEFINE_PROP_UINT32("poll-us", AxonState, poll_us, 50),
+	DEFINE_PROP_UINT32("poll-us", AxonState, poll_us, 200),
 	DEFINE_PROP_STRING("fabric", AxonState, fabric_name),
 	DEFINE_PROP_STRING("topology", AxonState, topology),
 	DEFINE_PROP_UINT32("fabric-cards", AxonState, fabric_cards, 2),
