@@ -847,12 +847,21 @@ static int follow(struct cc_remote *r, const struct cc_join *join, const struct 
 	struct cc_proc *first = &r->proc[0];
 	uint32_t length = (uint32_t)(size > sizeof(*blame) ? size : sizeof(*blame));
 	uint16_t type;
-	int err = cc_address_connect(to, limit, &first->fd);
+	uint32_t room = length;
+	int err;
 
-	if (!err)
-		err = cc_wire_send(first->fd, CC_WIRE_JOIN, join, sizeof(*join), limit);
-	if (!err)
-		err = cc_wire_recv(first->fd, &type, go, &length, limit);
+	/* Who was too slow to say who he is has been hung up on, and may try again. */
+	do {
+		if (first->fd >= 0)
+			close(first->fd);
+		first->fd = -1;
+		length = room;
+		err = cc_address_connect(to, limit, &first->fd);
+		if (!err)
+			err = cc_wire_send(first->fd, CC_WIRE_JOIN, join, sizeof(*join), limit);
+		if (!err)
+			err = cc_wire_recv(first->fd, &type, go, &length, limit);
+	} while ((err == -ECONNRESET || err == -EPIPE) && cc_now_ns() < limit->deadline_ns);
 	if (err) {
 		blame_proc(blame, err == -ETIME ? AXCC_ERROR_TIMEOUT : AXCC_ERROR_RANK_LOST, err, 0,
 			   "cannot be reached by the others");

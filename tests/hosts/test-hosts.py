@@ -23,8 +23,8 @@ if "--rounds" in sys.argv:
     del sys.argv[at:at + 2]
 PORT = 47000
 # A rank that does not answer is lost after that; twice, and a busy machine's time, is the limit.
-TIMEOUT_MS = 1500
-LIMIT_MS = 20000
+TIMEOUT_MS = 3000
+LIMIT_MS = 30000
 SKIPPED = 77
 
 
