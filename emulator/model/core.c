@@ -178,6 +178,19 @@ static void start_engine(struct axon_core *c, unsigned int e, bool kept)
 	c->due[e] = stream->count ? 0 : AXON_NEVER;
 }
 
+/* What the MMU has shown may be gone since the last axon_core_run(). */
+static void drop_windows(struct axon_core *c)
+{
+	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
+		c->seq[e].win.len = 0;
+	for (uint32_t mask = c->dma_used; mask; mask &= mask - 1) {
+		struct axon_dma_job *j = &c->dmaq[__builtin_ctz(mask)].job;
+
+		j->src.win.len = j->dst.win.len = j->idx.len = 0;
+	}
+	c->prof_win.len = 0;
+}
+
 enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 				 const struct axon_launch *launch)
 {
@@ -196,14 +209,15 @@ enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
 	memset(c->sem, 0, sizeof(c->sem));
 	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
 		start_engine(c, e, kept);
-	for (unsigned int q = 0; q < AXON_NUM_DMA_QUEUES; q++) {
-		struct axon_dmaq *d = &c->dmaq[q];
+	drop_windows(c);
+	for (uint32_t mask = c->dma_used; mask; mask &= mask - 1) {
+		struct axon_dmaq *d = &c->dmaq[__builtin_ctz(mask)];
 
 		d->clock = 0;
 		d->head = d->count = 0;
 		d->active = d->leaving = d->posting = false;
 	}
-	c->dma_mask = 0;
+	c->dma_mask = c->dma_used = 0;
 	c->now = 0;
 	c->limit = 0;
 	if (card->fabric->places > 1)
@@ -292,19 +306,6 @@ enum axon_status axon_window_get(struct axon_core *c, struct axon_window *w, uin
 	w->len = len;
 	w->ptr = ptr;
 	return AXON_STATUS_OK;
-}
-
-/* What the MMU has shown may be gone since the last axon_core_run(). */
-static void drop_windows(struct axon_core *c)
-{
-	for (unsigned int e = 0; e < AXON_NUM_STREAMS; e++)
-		c->seq[e].win.len = 0;
-	for (unsigned int q = 0; q < AXON_NUM_DMA_QUEUES; q++) {
-		struct axon_dma_job *j = &c->dmaq[q].job;
-
-		j->src.win.len = j->dst.win.len = j->idx.len = 0;
-	}
-	c->prof_win.len = 0;
 }
 
 static enum axon_status profile(struct axon_core *c, unsigned int engine, unsigned int opcode,
@@ -421,6 +422,7 @@ void axon_core_queue_dma(struct axon_core *c, struct axon_seq *s, const struct a
 	if (!d->count++ && d->clock < t->issued)
 		d->clock = t->issued;
 	c->dma_mask |= 1u << s->inst.op0;
+	c->dma_used |= 1u << s->inst.op0;
 }
 
 /* The oldest transfer has ended and posted: the next one may start, a stalled engine go on. */

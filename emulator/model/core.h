@@ -223,6 +223,7 @@ struct axon_dirty {
  * @seq: engines
  * @dmaq: DMA queues
  * @dma_mask: DMA queues that are not empty
+ * @dma_used: those that this launch has used: of the others there is nothing to reset
  * @due: clock of every engine that is READY, else AXON_NEVER: what the choice needs in one place
  * @sem: semaphores
  * @now: latest clock that anything reached
@@ -255,6 +256,7 @@ struct axon_core {
 	struct axon_seq seq[AXON_NUM_STREAMS];
 	struct axon_dmaq dmaq[AXON_NUM_DMA_QUEUES];
 	uint32_t dma_mask;
+	uint32_t dma_used;
 	uint64_t due[AXON_NUM_STREAMS];
 	uint32_t sem[AXON_NUM_SEMAPHORES];
 	uint64_t now;
