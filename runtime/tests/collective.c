@@ -194,6 +194,8 @@ struct coll_case coll_case_random(uint32_t *seed, uint32_t ranks, uint64_t max_c
 	c.reduction = coll_random(seed) % AXCC_NUM_REDUCTIONS;
 	/* As many short ones as long ones. */
 	c.count = coll_random(seed) % (1ull << coll_random(seed) % (bits + 1));
+	if (c.count > max_count)
+		c.count = max_count;
 	if (c.coll == AXCC_BARRIER) {
 		c.count = 0;
 		c.dtype = AXON_DTYPE_UINT8;
