@@ -221,9 +221,11 @@ int cc_job_wait(struct cc_member *member, const struct cc_doing *doing, uint64_t
 {
 	struct cc_team *team = member->team;
 	struct cc_req req = { .coll = doing->coll, .nth = doing->nth };
+	/* Longer than a launch may take, but less than the coordinator waits for this process. */
+	uint64_t limit = team->timeout_ms * CC_MS * 5 / 8;
 	int err;
 
-	err = axon_wait_until(member->queue, seqno, cc_now_ns() + team->timeout_ms * CC_MS);
+	err = axon_wait_until(member->queue, seqno, cc_now_ns() + limit);
 	if (failure(team))
 		return failure(team);
 	return err ? cc_team_job_failed(member, &req, err) : 0;

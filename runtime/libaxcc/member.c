@@ -32,11 +32,20 @@ static int make_vm(struct cc_member *member, const struct axcc_options *options)
 	return 0;
 }
 
+/*
+ * How long a launch may take. Between processes it is half the communicator's time, so that the
+ * process whose card hangs can say so before the others give it up.
+ */
+static uint32_t launch_ms(const struct cc_team *team)
+{
+	return team->members < team->ranks ? (team->timeout_ms + 1) / 2 : team->timeout_ms;
+}
+
 int cc_member_init(struct cc_member *member, const struct axcc_options *options)
 {
 	struct axon_queue_params params = {
 		.core = member->core,
-		.timeout_ms = member->team->timeout_ms,
+		.timeout_ms = launch_ms(member->team),
 		.spin_us = options->spin_us,
 	};
 	int err = make_vm(member, options);

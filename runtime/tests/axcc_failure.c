@@ -15,14 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "axon_isa.h"
 #include "group.h"
-#include "program.h"
 #include "soft.h"
 
 #define TIMEOUT_MS	400u
 /* By when a failure must be known: a rank may be found late twice, and the machine may be slow. */
 #define PATIENCE_NS	(30ull * 1000000000)
-#define LOOP_ADDR	0x10000000ull
 
 static uint32_t rounds = 4;
 
@@ -76,53 +75,6 @@ static bool right_kind(enum failure failure, uint32_t kind)
 	default:
 		return kind == AXCC_ERROR_CARD;
 	}
-}
-
-/**
- * struct saboteur - a program that keeps a core for itself
- */
-struct saboteur {
-	struct axon_vm *vm;
-	struct axon_context *ctx;
-	struct axon_queue *queue;
-	struct axon_bo *code;
-};
-
-static void occupy(struct saboteur *s, struct axon_device *dev, uint32_t core)
-{
-	struct axon_queue_params params = { .core = core, .timeout_ms = 60000 };
-	struct drm_axon_job job = { .opcode = AXON_CMD_LAUNCH, .operand = { LOOP_ADDR } };
-	struct axon_program program = { .magic = AXON_PROGRAM_MAGIC };
-	struct program p;
-	uint64_t seqno;
-	void *ptr;
-
-	program_loop(&p);
-	program.version = p.isa_version;
-	program.engine[AXON_ENGINE_SYNC].addr = LOOP_ADDR + sizeof(program);
-	program.engine[AXON_ENGINE_SYNC].count = p.count;
-	assert_int_equal(axon_vm_create(dev, &s->vm), 0);
-	assert_int_equal(axon_context_create(s->vm, DRM_AXON_PRIORITY_NORMAL, &s->ctx), 0);
-	assert_int_equal(axon_queue_create(s->ctx, &params, &s->queue), 0);
-	assert_int_equal(axon_bo_create(dev, sizeof(program) + sizeof(p.code),
-					DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE, NULL,
-					&s->code), 0);
-	assert_int_equal(axon_bo_map(s->code, &ptr), 0);
-	memcpy(ptr, &program, sizeof(program));
-	memcpy((char *)ptr + sizeof(program), p.code, p.count * sizeof(p.code[0]));
-	assert_int_equal(axon_vm_map(s->vm, s->code, 0, LOOP_ADDR, axon_bo_size(s->code),
-				     DRM_AXON_BIND_READONLY), 0);
-	assert_int_equal(axon_submit(s->queue, &job, 1, NULL, 0, &seqno), 0);
-}
-
-static void set_free(struct saboteur *s)
-{
-	if (!s->vm)
-		return;
-	axon_queue_destroy(s->queue);
-	axon_context_destroy(s->ctx);
-	axon_bo_destroy(s->code);
-	axon_vm_destroy(s->vm);
 }
 
 static void knob(struct axon_device *dev, enum axon_card_knob which, uint64_t value)
@@ -263,7 +215,7 @@ static void *run_rank(void *arg)
 	return NULL;
 }
 
-static void fail_now(struct round *r, struct saboteur *s)
+static void fail_now(struct round *r, struct occupier *s)
 {
 	struct axon_device *dev = group_dev(&r->g, r->victim);
 
@@ -272,7 +224,7 @@ static void fail_now(struct round *r, struct saboteur *s)
 		axcc_comm_abort(r->g.comm[r->victim]);
 		break;
 	case FAIL_HANG:
-		occupy(s, dev, r->g.shape.core[r->victim]);
+		occupy_core(s, dev, r->g.shape.core[r->victim]);
 		break;
 	case FAIL_RESET:
 		group_log_hook = repair;
@@ -297,7 +249,7 @@ static void run_round(const struct shape *shape, enum failure failure, uint32_t 
 	struct round r = { .failure = failure, .victim = victim, .seed = seed };
 	struct rank t[GROUP_MAX_RANKS] = { 0 };
 	struct axcc_options o = options();
-	struct saboteur s = { 0 };
+	struct occupier s = { 0 };
 	uint32_t i, bad = 0;
 
 	group_open(&r.g, shape, coll_arena_size(&largest, shape->ranks));
@@ -319,7 +271,7 @@ static void run_round(const struct shape *shape, enum failure failure, uint32_t 
 				    t[i].why);
 		bad += t[i].why[0] != 0;
 	}
-	set_free(&s);
+	free_core(&s);
 	group_log_hook = NULL;
 	group_close(&r.g);
 	assert_int_equal(bad, 0);

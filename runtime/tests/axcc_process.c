@@ -2,33 +2,24 @@
 /*
  * axcc_process.c - communicators whose ranks are processes, each with a card of its own: operations
  * over the network, wrong calls, ranks that leave, hang or are killed, and going on without them.
- *
- * The test itself has no card and no thread; every rank is a child that says by its status whether
- * it was content. Whoever does not end in time is killed and has failed.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "axon_isa.h"
 #include "collective.h"
+#include "procs.h"
 
-#define MAX_PROCS	8u
 #define TIMEOUT_MS	4000u
-#define PATIENCE_S	60u
 
 /* What a child works with. */
 struct rank {
@@ -40,9 +31,6 @@ struct rank {
 };
 
 typedef int (*rank_fn)(struct rank *r);
-
-/* Shared by the test and its children: how many have got somewhere. */
-static _Atomic uint32_t *arrived;
 
 static struct axcc_error error_of(struct axcc_comm *comm)
 {
@@ -93,136 +81,35 @@ static int join(struct rank *r)
 	return 0;
 }
 
-/* There under AddressSanitizer: a child that leaks was not content. */
-int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+struct start {
+	struct rank rank;
+	rank_fn fn;
+};
 
-static int child(struct rank *r, rank_fn fn)
+static int child(void *arg, uint32_t proc)
 {
+	struct start *start = arg;
+	struct rank *r = &start->rank;
 	char path[64];
 	int status;
 
+	r->rank = proc;
 	CHECK(!axon_device_path_of(0, path, sizeof(path)));
 	CHECK(!axon_device_open_path(path, quiet, NULL, &r->dev));
-	status = fn(r);
+	status = start->fn(r);
 	axcc_comm_destroy(r->comm);
 	axon_device_close(r->dev);
-	if (!status && __lsan_do_recoverable_leak_check)
-		status = __lsan_do_recoverable_leak_check();
 	return status;
-}
-
-static void start(struct rank *r, uint32_t ranks, rank_fn fn, pid_t *pid)
-{
-	uint32_t i;
-
-	atomic_store(arrived, 0);
-	r->ranks = ranks;
-	fflush(NULL);
-	for (i = 0; i < ranks; i++) {
-		pid[i] = fork();
-		assert_true(pid[i] >= 0);
-		if (pid[i])
-			continue;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		r->rank = i;
-		/* Not exit(): what cmocka has set up is the parent's. */
-		_exit(child(r, fn));
-	}
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static void nap(void)
-{
-	nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
-}
-
-/* Every child but @lost ends with 0. */
-static void finish(pid_t *pid, uint32_t ranks, uint32_t lost)
-{
-	uint64_t end = now_ms() + PATIENCE_S * 1000;
-	uint32_t i, bad = 0;
-	int status;
-
-	for (i = 0; i < ranks; i++) {
-		pid_t got = 0;
-
-		if (i == lost)
-			continue;
-		while (!(got = waitpid(pid[i], &status, WNOHANG)) && now_ms() < end)
-			nap();
-		if (!got) {
-			fprintf(stderr, "# rank %u does not end\n", i);
-			kill(pid[i], SIGKILL);
-			waitpid(pid[i], &status, 0);
-			bad++;
-		} else {
-			bad += status != 0;
-		}
-	}
-	if (lost < ranks) {
-		kill(pid[lost], SIGKILL);
-		waitpid(pid[lost], &status, 0);
-	}
-	assert_int_equal(bad, 0);
-}
-
-static void wait_arrived(uint32_t count)
-{
-	uint64_t end = now_ms() + PATIENCE_S * 1000;
-
-	while (atomic_load(arrived) < count && now_ms() < end)
-		nap();
-	assert_true(atomic_load(arrived) >= count);
-}
-
-/* Has the root, in a process of its own, so that the test has no thread when it forks. */
-static pid_t keeper;
-
-static void keep_root(int fd)
-{
-	struct axcc_unique_id id;
-	struct axcc_root *root;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (axcc_root_create("127.0.0.1", &root, &id) || write(fd, &id, sizeof(id)) != sizeof(id))
-		_exit(1);
-	for (;;)
-		pause();
-}
-
-static int end_keeper(void **state)
-{
-	if (keeper > 0) {
-		kill(keeper, SIGKILL);
-		waitpid(keeper, NULL, 0);
-	}
-	keeper = 0;
-	return 0;
 }
 
 static void run(uint32_t ranks, rank_fn fn)
 {
-	struct rank r = { 0 };
+	struct start start = { { .ranks = ranks }, fn };
 	pid_t pid[MAX_PROCS];
-	int fd[2];
 
-	assert_int_equal(pipe(fd), 0);
-	keeper = fork();
-	assert_true(keeper >= 0);
-	if (!keeper)
-		keep_root(fd[1]);
-	close(fd[1]);
-	assert_int_equal(read(fd[0], &r.id, sizeof(r.id)), sizeof(r.id));
-	close(fd[0]);
-	start(&r, ranks, fn, pid);
-	finish(pid, ranks, ranks);
+	procs_root(&start.rank.id);
+	procs_start(ranks, child, &start, pid);
+	procs_finish(pid, ranks, NO_PROC);
 }
 
 /* ---- operations ---- */
@@ -424,7 +311,7 @@ static int reduce_until_error(struct rank *r, struct coll_arena *a)
 		if (err)
 			return err;
 		if (!counted)
-			atomic_fetch_add(arrived, 1);
+			atomic_fetch_add(&procs_shared->arrived, 1);
 		counted = true;
 	}
 }
@@ -483,7 +370,7 @@ static int survive(struct rank *r)
 
 static void lose(int signal)
 {
-	struct rank r = { 0 };
+	struct start start = { { .ranks = 4 }, survive };
 	pid_t pid[MAX_PROCS];
 	char address[64];
 	static uint16_t port;
@@ -491,11 +378,11 @@ static void lose(int signal)
 	/* By address: rank 0 is the root. */
 	port = (uint16_t)(20000 + (getpid() * 7 + port) % 20000);
 	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
-	assert_int_equal(axcc_unique_id_from_address(address, &r.id), 0);
-	start(&r, 4, survive, pid);
-	wait_arrived(4);
+	assert_int_equal(axcc_unique_id_from_address(address, &start.rank.id), 0);
+	procs_start(4, child, &start, pid);
+	procs_wait_arrived(4);
 	kill(pid[victim], signal);
-	finish(pid, 4, victim);
+	procs_finish(pid, 4, victim);
 }
 
 static void test_killed(void **state)
@@ -590,29 +477,23 @@ static void test_other_size(void **state)
 	run(3, other_size);
 }
 
-static int setup(void **state)
-{
-	arrived = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return arrived == MAP_FAILED;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_two, end_keeper),
-		cmocka_unit_test_teardown(test_three, end_keeper),
-		cmocka_unit_test_teardown(test_five, end_keeper),
-		cmocka_unit_test_teardown(test_large, end_keeper),
-		cmocka_unit_test_teardown(test_send, end_keeper),
-		cmocka_unit_test_teardown(test_in_flight, end_keeper),
-		cmocka_unit_test_teardown(test_mismatch, end_keeper),
-		cmocka_unit_test_teardown(test_killed, end_keeper),
-		cmocka_unit_test_teardown(test_hung, end_keeper),
-		cmocka_unit_test_teardown(test_leave, end_keeper),
-		cmocka_unit_test_teardown(test_missing, end_keeper),
-		cmocka_unit_test_teardown(test_same_rank, end_keeper),
-		cmocka_unit_test_teardown(test_other_size, end_keeper),
+		cmocka_unit_test_teardown(test_two, procs_end_root),
+		cmocka_unit_test_teardown(test_three, procs_end_root),
+		cmocka_unit_test_teardown(test_five, procs_end_root),
+		cmocka_unit_test_teardown(test_large, procs_end_root),
+		cmocka_unit_test_teardown(test_send, procs_end_root),
+		cmocka_unit_test_teardown(test_in_flight, procs_end_root),
+		cmocka_unit_test_teardown(test_mismatch, procs_end_root),
+		cmocka_unit_test_teardown(test_killed, procs_end_root),
+		cmocka_unit_test_teardown(test_hung, procs_end_root),
+		cmocka_unit_test_teardown(test_leave, procs_end_root),
+		cmocka_unit_test_teardown(test_missing, procs_end_root),
+		cmocka_unit_test_teardown(test_same_rank, procs_end_root),
+		cmocka_unit_test_teardown(test_other_size, procs_end_root),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, procs_setup, NULL);
 }

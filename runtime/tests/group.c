@@ -4,8 +4,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "axon_hw.h"
 #include "group.h"
+#include "program.h"
 
 void (*group_log_hook)(struct axon_device **card, const char *line);
 
@@ -129,4 +132,45 @@ void group_case(struct group *g, const struct coll_case *c)
 			print_case(g, c, why);
 			fail();
 		}
+}
+
+/* ---- a core that is taken ---- */
+
+#define LOOP_ADDR	0x10000000ull
+
+void occupy_core(struct occupier *o, struct axon_device *dev, uint32_t core)
+{
+	struct axon_queue_params params = { .core = core, .timeout_ms = 60000 };
+	struct drm_axon_job job = { .opcode = AXON_CMD_LAUNCH, .operand = { LOOP_ADDR } };
+	struct axon_program program = { .magic = AXON_PROGRAM_MAGIC };
+	struct program p;
+	uint64_t seqno;
+	void *ptr;
+
+	program_loop(&p);
+	program.version = p.isa_version;
+	program.engine[AXON_ENGINE_SYNC].addr = LOOP_ADDR + sizeof(program);
+	program.engine[AXON_ENGINE_SYNC].count = p.count;
+	assert_int_equal(axon_vm_create(dev, &o->vm), 0);
+	assert_int_equal(axon_context_create(o->vm, DRM_AXON_PRIORITY_NORMAL, &o->ctx), 0);
+	assert_int_equal(axon_queue_create(o->ctx, &params, &o->queue), 0);
+	assert_int_equal(axon_bo_create(dev, sizeof(program) + sizeof(p.code),
+					DRM_AXON_REGION_HBM, DRM_AXON_BO_CPU_VISIBLE, NULL,
+					&o->code), 0);
+	assert_int_equal(axon_bo_map(o->code, &ptr), 0);
+	memcpy(ptr, &program, sizeof(program));
+	memcpy((char *)ptr + sizeof(program), p.code, p.count * sizeof(p.code[0]));
+	assert_int_equal(axon_vm_map(o->vm, o->code, 0, LOOP_ADDR, axon_bo_size(o->code),
+				     DRM_AXON_BIND_READONLY), 0);
+	assert_int_equal(axon_submit(o->queue, &job, 1, NULL, 0, &seqno), 0);
+}
+
+void free_core(struct occupier *o)
+{
+	if (!o->vm)
+		return;
+	axon_queue_destroy(o->queue);
+	axon_context_destroy(o->ctx);
+	axon_bo_destroy(o->code);
+	axon_vm_destroy(o->vm);
 }

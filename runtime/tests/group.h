@@ -64,4 +64,19 @@ void group_case(struct group *g, const struct coll_case *c);
 /* The same without comparing. Return: 0 or the first error. */
 int group_try(struct group *g, const struct coll_case *c);
 
+/**
+ * struct occupier - a program that keeps a core for itself
+ */
+struct occupier {
+	struct axon_vm *vm;
+	struct axon_context *ctx;
+	struct axon_queue *queue;
+	struct axon_bo *code;
+};
+
+/* As if the card hung. */
+void occupy_core(struct occupier *o, struct axon_device *dev, uint32_t core);
+/* Ends it, if it was begun. */
+void free_core(struct occupier *o);
+
 #endif /* RUNTIME_TESTS_GROUP_H */

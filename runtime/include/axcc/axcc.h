@@ -147,7 +147,8 @@ int axcc_unique_id_from_address(const char *address, struct axcc_unique_id *id);
  * struct axcc_options - how a communicator behaves; all 0 is a good choice
  * @size: sizeof(struct axcc_options), so that it can grow; 0 is refused
  * @timeout_ms: a rank that does not come to an operation, to the start or to a shrink within that
- *	time, or whose card does not get on, is taken for lost; 0: AXCC_DEFAULT_TIMEOUT_MS
+ *	time, or whose card does not get on, is taken for lost; 0: AXCC_DEFAULT_TIMEOUT_MS. A launch may
+ *	take that long; between processes half of it
  * @algorithm: name or family of the algorithm to take wherever it can do the operation; NULL: that
  *	of the environment variable AXCC_ALGO, or the fastest. Between processes it is for what the
  *	cards of each do
