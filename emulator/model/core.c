@@ -421,6 +421,7 @@ void axon_core_queue_dma(struct axon_core *c, struct axon_seq *s, const struct a
 	t->issued = s->clock + axon_cost_ctl(t->opcode);
 	if (!d->count++ && d->clock < t->issued)
 		d->clock = t->issued;
+	c->dma_due[s->inst.op0] = d->clock;
 	c->dma_mask |= 1u << s->inst.op0;
 	c->dma_used |= 1u << s->inst.op0;
 }
@@ -698,8 +699,8 @@ static int pick(const struct axon_core *c, uint64_t *clock)
 	for (uint32_t mask = c->dma_mask; mask; mask &= mask - 1) {
 		int q = __builtin_ctz(mask);
 
-		if (c->dmaq[q].clock < best) {
-			best = c->dmaq[q].clock;
+		if (c->dma_due[q] < best) {
+			best = c->dma_due[q];
 			who = 0x80 | q;
 		}
 	}
@@ -799,10 +800,14 @@ static enum axon_core_turn run_steps(struct axon_core *c, uint64_t deadline_ns)
 				continue;
 			}
 		}
-		if (who & 0x80)
-			st = dma_step(c, (unsigned int)who & 0x7f, &addr);
-		else
+		if (who & 0x80) {
+			unsigned int q = (unsigned int)who & 0x7f;
+
+			st = dma_step(c, q, &addr);
+			c->dma_due[q] = c->dmaq[q].clock;
+		} else {
 			st = engine_step(c, (unsigned int)who, &addr);
+		}
 		if (st != AXON_STATUS_OK) {
 			step_fault(c, who, st, addr);
 			return AXON_CORE_ENDED;

@@ -225,6 +225,7 @@ struct axon_dirty {
  * @dma_mask: DMA queues that are not empty
  * @dma_used: those that this launch has used: of the others there is nothing to reset
  * @due: clock of every engine that is READY, else AXON_NEVER: what the choice needs in one place
+ * @dma_due: and the clocks of the DMA queues that are not empty
  * @sem: semaphores
  * @now: latest clock that anything reached
  * @limit: with a gang: steps from this clock on need axon_gang_look()
@@ -258,6 +259,7 @@ struct axon_core {
 	uint32_t dma_mask;
 	uint32_t dma_used;
 	uint64_t due[AXON_NUM_STREAMS];
+	uint64_t dma_due[AXON_NUM_DMA_QUEUES];
 	uint32_t sem[AXON_NUM_SEMAPHORES];
 	uint64_t now;
 	uint64_t limit;
