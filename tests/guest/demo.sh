@@ -16,16 +16,21 @@ dmesg | grep -i axon | tail -6
 say "axon-ls"
 "$bin/axon-ls" || rc=1
 
-say "card 1: a matrix product, over and over"
-"$bin/axon-matmul" --core 2 --seconds 600 >/tmp/stress.log 2>&1 &
-stress=$!
+stress()
+{
+	say "card 1: a matrix product, over and over"
+	"$bin/axon-matmul" --core 2 --seconds 600 >/tmp/stress.log 2>&1 &
+	stress=$!
+}
 
 if [ $# -ge 2 ]; then
+	stress
 	say "card 0: a story, computed on the card"
 	"$bin/axon-llm" "$1" -z "$2" -t 0 -n 256 || rc=1
 else
-	say "card 0: a model is trained on a licence, forward, backward and AdamW on the card"
-	"$bin/axon-train" /usr/share/common-licenses/GPL-3 -o /tmp/gpl.bin || rc=1
+	say "both cards: a model is trained on a licence; they add up their gradients over their link"
+	"$bin/axon-train" /usr/share/common-licenses/GPL-3 --cards 2 -o /tmp/gpl.bin || rc=1
+	stress
 	say "card 0: it writes"
 	"$bin/axon-llm" /tmp/gpl.bin -z /tmp/gpl.bin.tok -t 0.7 -s 1 || rc=1
 fi
