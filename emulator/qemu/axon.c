@@ -314,12 +314,13 @@ static void axon_deliver(AxonState *s, bool more)
 	axon_park(s);
 }
 
+/* Return: false if the card has nothing to do. It may be gone when @quit is set. */
 static bool axon_slice(AxonState *s)
 {
 	bool more = axon_card_run(s->card);
 
 	axon_deliver(s, more);
-	return more;
+	return more || qatomic_read(&s->quit);
 }
 
 static void axon_thread_fini(AxonState *s)
