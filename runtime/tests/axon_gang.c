@@ -347,11 +347,15 @@ static void test_never_comes(void **state)
 static void test_nobody_looks(void **state)
 {
 	struct team t;
+	uint32_t tries = 0;
 
 	team_open(&t, 2, 200);
 	set_sum(&t);
 	submit(&t.member[1]);
-	nanosleep(&(struct timespec) { .tv_nsec = 500000000 }, NULL);
+	do {
+		nanosleep(&(struct timespec) { .tv_nsec = 100000000 }, NULL);
+		assert_true(++tries < 600);
+	} while (!state_of(&t.member[1]).state);
 	assert_int_equal(axon_wait(t.member[1].c.queue, t.member[1].seqno, 0), -ETIME);
 	assert_killed(&t.member[1], 0);
 	team_close(&t);
