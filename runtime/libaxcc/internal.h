@@ -9,7 +9,7 @@
  *   root.c      where ranks meet; meet.c: how they do; wire.c: messages
  *   regroup.c   split and shrink
  *   remote.c    teams of several processes; hier.c: their operations; flow.c: data between them;
- *		 net.c: libfabric
+ *		 net.c: libfabric, which net_library.c loads
  *   team.c      the ranks of one communicator in this process: making, failing, freeing
  *   op.c        operations: who has come, handing over to the cards, waiting
  *   plan.c      schedules and programs, cached

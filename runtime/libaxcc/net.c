@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "net.h"
+#include "net_library.h"
 
 #define API		FI_VERSION(1, 9)
 #define BATCH		16u
@@ -24,11 +25,13 @@ static const char *const providers[] = { "efa", "tcp;ofi_rxm", "tcp", "net" };
 
 /**
  * struct cc_net - an endpoint and all it needs
+ * @library: libfabric
  * @info: what was chosen
  * @peer: addresses by process
  * @local_mr: messages must lie in registered memory
  */
 struct cc_net {
+	const struct cc_net_library *library;
 	struct fi_info *info;
 	struct fid_fabric *fabric;
 	struct fid_domain *domain;
@@ -52,9 +55,9 @@ static int error_of(int err)
 
 /* ---- opening ---- */
 
-static struct fi_info *make_hints(const char *provider)
+static struct fi_info *make_hints(const struct cc_net_library *library, const char *provider)
 {
-	struct fi_info *hints = fi_allocinfo();
+	struct fi_info *hints = library->dupinfo(NULL);	/* is fi_allocinfo() */
 
 	if (!hints)
 		return NULL;
@@ -68,28 +71,30 @@ static struct fi_info *make_hints(const char *provider)
 	if (provider)
 		hints->fabric_attr->prov_name = strdup(provider);
 	if (provider && !hints->fabric_attr->prov_name) {
-		fi_freeinfo(hints);
+		library->freeinfo(hints);
 		return NULL;
 	}
 	return hints;
 }
 
-static int ask(const char *provider, const char *ip, struct fi_info **info)
+static int ask(const struct cc_net_library *library, const char *provider, const char *ip,
+	       struct fi_info **info)
 {
-	struct fi_info *hints = make_hints(provider);
+	struct fi_info *hints = make_hints(library, provider);
 	int err;
 
 	if (!hints)
 		return -ENOMEM;
-	err = fi_getinfo(API, ip, NULL, FI_SOURCE, hints, info);
+	err = library->getinfo(API, ip, NULL, FI_SOURCE, hints, info);
 	/* A provider with addresses of its own does not know the interface's. */
 	if (err == -FI_ENODATA && provider && !strcmp(provider, "efa"))
-		err = fi_getinfo(API, NULL, NULL, 0, hints, info);
-	fi_freeinfo(hints);
+		err = library->getinfo(API, NULL, NULL, 0, hints, info);
+	library->freeinfo(hints);
 	return error_of(err);
 }
 
-static int choose(const struct cc_address *own, struct fi_info **info)
+static int choose(const struct cc_net_library *library, const struct cc_address *own,
+		  struct fi_info **info)
 {
 	char ip[INET6_ADDRSTRLEN];
 	size_t i;
@@ -98,9 +103,9 @@ static int choose(const struct cc_address *own, struct fi_info **info)
 	if (!inet_ntop(own->family, own->ip, ip, sizeof(ip)))
 		return -errno;
 	if (getenv("FI_PROVIDER"))
-		return ask(NULL, ip, info);
+		return ask(library, NULL, ip, info);
 	for (i = 0; i < sizeof(providers) / sizeof(providers[0]) && err; i++)
-		err = ask(providers[i], ip, info);
+		err = ask(library, providers[i], ip, info);
 	return err;
 }
 
@@ -110,7 +115,7 @@ static int open_all(struct cc_net *net)
 	struct fi_av_attr av_attr = { .type = FI_AV_TABLE };
 	int err;
 
-	err = fi_fabric(net->info->fabric_attr, &net->fabric, NULL);
+	err = net->library->fabric(net->info->fabric_attr, &net->fabric, NULL);
 	if (!err)
 		err = fi_domain(net->fabric, net->info, &net->domain, NULL);
 	if (!err)
@@ -137,7 +142,8 @@ int cc_net_open(const struct cc_address *own, struct cc_net **out, struct cc_net
 
 	if (!net)
 		return -ENOMEM;
-	err = choose(own, &net->info);
+	net->library = cc_net_library();
+	err = net->library ? choose(net->library, own, &net->info) : -ELIBACC;
 	if (!err)
 		err = open_all(net);
 	if (!err)
@@ -188,7 +194,8 @@ void cc_net_close(struct cc_net *net)
 	close_fid(net->av ? &net->av->fid : NULL);
 	close_fid(net->domain ? &net->domain->fid : NULL);
 	close_fid(net->fabric ? &net->fabric->fid : NULL);
-	fi_freeinfo(net->info);
+	if (net->info)
+		net->library->freeinfo(net->info);
 	free(net->peer);
 	free(net);
 }

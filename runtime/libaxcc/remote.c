@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "flow.h"
+#include "net_library.h"
 #include "regroup.h"
 
 #define IN_ROOM		(sizeof(struct cc_wire_head) + sizeof(struct cc_wire_post) +	\
@@ -901,7 +902,8 @@ static int bring_together(struct cc_remote *r, const struct cc_table *table, int
 	if (!err)
 		err = cc_flows_new(r->net, &r->flows);
 	if (err && !blame->error)
-		blame_proc(blame, AXCC_ERROR_INTERNAL, err, join.first_rank, strerror(-err));
+		blame_proc(blame, AXCC_ERROR_INTERNAL, err, join.first_rank,
+			   err == -ELIBACC ? cc_net_library_problem() : strerror(-err));
 	join.blame = *blame;
 	if (!go)
 		return -ENOMEM;

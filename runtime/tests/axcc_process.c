@@ -86,6 +86,19 @@ struct start {
 	rank_fn fn;
 };
 
+/* What a library of the network may have taken, which is the program's. */
+static int signals_are_left(struct rank *r)
+{
+	struct sigaction act;
+	uint32_t i;
+
+	for (i = 0; i < 3; i++) {
+		CHECK(!sigaction((int[]) { SIGINT, SIGTERM, SIGABRT }[i], NULL, &act));
+		CHECK(act.sa_handler == SIG_DFL);
+	}
+	return 0;
+}
+
 static int child(void *arg, uint32_t proc)
 {
 	struct start *start = arg;
@@ -94,9 +107,10 @@ static int child(void *arg, uint32_t proc)
 	int status;
 
 	r->rank = proc;
+	CHECK(!signals_are_left(r));
 	CHECK(!axon_device_path_of(0, path, sizeof(path)));
 	CHECK(!axon_device_open_path(path, quiet, NULL, &r->dev));
-	status = start->fn(r);
+	status = start->fn(r) || signals_are_left(r);
 	axcc_comm_destroy(r->comm);
 	axon_device_close(r->dev);
 	return status;

@@ -70,8 +70,7 @@ class Net:
         ip("-n", self.switch, "link", "set", f"p{i}", "down")
 
     def start(self, i, cards, *argv):
-        env = {**os.environ, "AXON_DEVICE": f"soft:{cards}", "FI_PROVIDER": "tcp;ofi_rxm",
-               "HFI_NO_BACKTRACE": "1"}
+        env = {**os.environ, "AXON_DEVICE": f"soft:{cards}", "FI_PROVIDER": "tcp;ofi_rxm"}
         # A group of its own: ip stays the parent, and a signal is for both.
         return subprocess.Popen(["ip", "netns", "exec", self.hosts[i], *map(str, argv)], env=env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@
 # Usage: test-cc-test.py AXON_CC_TEST
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,10 +18,20 @@ OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadca
               "permute", "sendrecv")
 
 
-def run(*options, cards=4):
-    env = {**os.environ, "AXON_DEVICE": f"soft:{cards}", "FI_PROVIDER": "tcp;ofi_rxm",
-           "HFI_NO_BACKTRACE": "1"}
+def environment(cards):
+    env = {**os.environ, "AXON_DEVICE": f"soft:{cards}", "FI_PROVIDER": "tcp;ofi_rxm"}
     env.pop("NEURON_RT_ROOT_COMM_ID", None)
+    return env
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(*options, cards=4):
+    env = environment(cards)
     return subprocess.run([TOOL, *options], env=env, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=120, check=False)
 
@@ -86,6 +97,37 @@ class CcTest(unittest.TestCase):
             r = run("--explain", "-r", "8", op)
             self.assertEqual(r.returncode, 0, (op, r.stderr))
             self.assertIn("8 ranks on ring:8", r.stdout)
+
+    def processes(self, **extra):
+        """All-reduce of two processes with a card each."""
+        words = [TOOL, "--meet", f"127.0.0.1:{free_port()}", "-r", "2", "--local-ranks", "1",
+                 "-b", "4K", "-e", "4K", "-n", "2", "-d", "fp32", "-c", "random"]
+        ranks = [subprocess.Popen([*words, "--first-rank", str(i), "all_reduce"],
+                                  env={**environment(1), **extra}, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                 for i in range(2)]
+        try:
+            return [(*p.communicate(timeout=120), p.returncode) for p in ranks]
+        finally:
+            for p in ranks:
+                p.kill()
+
+    def test_processes(self):
+        for out, err, status in self.processes():
+            self.assertEqual(status, 0, (out, err))
+
+    def test_no_libfabric(self):
+        with tempfile.TemporaryDirectory() as d:
+            with open(os.path.join(d, "libfabric.so.1"), "wb"):
+                pass
+            for out, err, status in self.processes(LD_LIBRARY_PATH=d):
+                self.assertEqual(status, 1, (out, err))
+                self.assertIn("libfabric.so.1", err)
+            # One process needs none.
+            alone = subprocess.run([TOOL, "-b", "4K", "-e", "4K", "-n", "2", "all_reduce"],
+                                   env={**environment(2), "LD_LIBRARY_PATH": d}, timeout=120,
+                                   capture_output=True, text=True, check=False)
+            self.assertEqual(alone.returncode, 0, alone.stderr)
 
     def test_bad_options(self):
         for options in (("-r", "0", "all_reduce"), ("-b", "x", "all_reduce"), ("all_different",),

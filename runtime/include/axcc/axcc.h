@@ -197,8 +197,9 @@ int axcc_comm_create(const struct axcc_options *options, struct axcc_comm **comm
  *
  * Return: 0, -EINVAL, -ETIME (axcc_comm_error() names a rank that did not come), -EPROTO (ranks
  * do not fit together: another number of ranks, a rank or core twice, another version),
- * -ECANCELED (aborted), -EOPNOTSUPP (the ranks' cards cannot reach each other), -ECONNRESET (a rank
- * went away), -ENOMEM, or an error of libaxon or of sockets.
+ * -ECANCELED (aborted), -EOPNOTSUPP (the ranks' cards cannot reach each other), -ELIBACC (ranks of
+ * several processes, and one cannot load libfabric), -ECONNRESET (a rank went away), -ENOMEM, or an
+ * error of libaxon or of sockets.
  */
 int axcc_comm_init(struct axcc_comm *comm, const struct axcc_unique_id *id, uint32_t ranks,
 		   uint32_t rank, struct axon_device *dev, uint32_t core);
