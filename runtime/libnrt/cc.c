@@ -3,12 +3,13 @@
  * cc.c - collectives of the nrt API over libaxcc: who belongs together, and what runs when.
  *
  * The published API names ranks by number only; a rank here is a visible core. The ranks meet at
- * NEURON_RT_ROOT_COMM_ID, or, when that is not set and all of them are cores of this process, at a
- * place of the process's own. Nothing is calculated here: the cards do it, libaxcc starts them.
+ * NEURON_RT_ROOT_COMM_ID, or, when that is not set, where mpirun or srun, which started the processes,
+ * lets them; a process that was started alone has a place of its own for its cores. Nothing is calculated here: the cards do it, libaxcc starts them.
  *
  * Lifetime and locks. A core's membership is made by its first call and lives until nrt_close().
  * cc.lock guards the tables and is never held while ranks wait for each other; member.lock (outer)
- * is held by a core's own calls while they do, so that its operations keep their order.
+ * is held by a core's own calls while they do, so that its operations keep their order. Between them
+ * is cc.meet_lock, which is held while a launcher's processes wait for each other.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -58,25 +59,27 @@ struct member {
 
 /**
  * struct cc - all of it
- * @lock: guards what follows
+ * @lock: guards the next two
  * @member: by visible core, made at its first use
- * @root: where the ranks of this process meet, while some still come
- * @id: of @root
- * @ranks: that @root is for
- * @coming: ranks that have taken @id
- * @met: ranks that are through
  * @streams: of models that are loaded
+ * @meet_lock: guards what follows
+ * @root: where ranks meet, if that is in this process
+ * @id: of the meeting place, while @coming is not 0
+ * @ranks: that it is for
+ * @coming: ranks of this process that have taken @id
+ * @met: those that are through
  */
 static struct cc {
 	pthread_mutex_t lock;
 	struct member *member[MAX_CORES];
+	struct nrt_cc_stream *streams;
+	pthread_mutex_t meet_lock;
 	struct axcc_root *root;
 	struct axcc_unique_id id;
 	uint32_t ranks;
 	uint32_t coming;
 	uint32_t met;
-	struct nrt_cc_stream *streams;
-} cc = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} cc = { .lock = PTHREAD_MUTEX_INITIALIZER, .meet_lock = PTHREAD_MUTEX_INITIALIZER };
 
 /**
  * struct nrt_cc_stream - the collectives of a model
@@ -166,51 +169,61 @@ static struct member *member_of(uint32_t vnc)
 	return m;
 }
 
-/* Takes the process's own meeting place, made by the first who comes. */
-static int meet_here(uint32_t ranks, struct axcc_unique_id *id)
+/* A meeting place for the cores of all processes that a launcher has started, else of this one. */
+static int make_place(uint32_t ranks)
+{
+	struct axcc_job job;
+	int err = axcc_unique_id_from_pmix(nrt_timeout_ms, &cc.id, &job, &cc.root);
+
+	if (err && err != -ENOENT)
+		nrt_err(NRT, "the launcher does not bring the processes together (libpmix.so.2)");
+	if (err != -ENOENT)
+		return err;
+	if (ranks <= nrt_core_count())
+		return axcc_root_create("127.0.0.1", &cc.root, &cc.id);
+	nrt_err(NRT, "%u ranks, but this process sees %u cores: NEURON_RT_ROOT_COMM_ID must say where "
+		"the ranks of several processes meet, or mpirun or srun start them", ranks,
+		nrt_core_count());
+	return -EINVAL;
+}
+
+/* Takes the id of the meeting place, which the first who comes makes. */
+static int take_place(uint32_t ranks, struct axcc_unique_id *id)
 {
 	int err = 0;
 
-	pthread_mutex_lock(&cc.lock);
-	if (cc.root && (cc.ranks != ranks || cc.coming == ranks))
+	pthread_mutex_lock(&cc.meet_lock);
+	if (!cc.coming)
+		err = make_place(ranks);
+	else if (cc.ranks != ranks || cc.coming == ranks)
 		err = -EINVAL;
-	if (!cc.root) {
-		err = axcc_root_create("127.0.0.1", &cc.root, &cc.id);
-		cc.ranks = ranks;
-		cc.coming = cc.met = 0;
-	}
 	if (!err) {
+		cc.ranks = ranks;
 		cc.coming++;
 		*id = cc.id;
 	}
-	pthread_mutex_unlock(&cc.lock);
+	pthread_mutex_unlock(&cc.meet_lock);
 	return err;
 }
 
 /* The last one closes it. */
-static void leave_here(void)
+static void leave_place(void)
 {
-	pthread_mutex_lock(&cc.lock);
-	if (cc.root && ++cc.met == cc.coming) {
+	pthread_mutex_lock(&cc.meet_lock);
+	if (++cc.met == cc.coming) {
 		axcc_root_destroy(cc.root);
 		cc.root = NULL;
+		cc.coming = cc.met = 0;
 	}
-	pthread_mutex_unlock(&cc.lock);
+	pthread_mutex_unlock(&cc.meet_lock);
 }
 
-static int meeting_place(uint32_t ranks, struct axcc_unique_id *id, bool *here)
+static int meeting_place(uint32_t ranks, struct axcc_unique_id *id, bool *ours)
 {
 	const char *address = getenv("NEURON_RT_ROOT_COMM_ID");
 
-	*here = !address || !*address;
-	if (!*here)
-		return axcc_unique_id_from_address(address, id);
-	if (ranks > nrt_core_count()) {
-		nrt_err(NRT, "%u ranks, but this process sees %u cores: NEURON_RT_ROOT_COMM_ID must say "
-			"where the ranks of several processes meet", ranks, nrt_core_count());
-		return -EINVAL;
-	}
-	return meet_here(ranks, id);
+	*ours = !address || !*address;
+	return *ours ? take_place(ranks, id) : axcc_unique_id_from_address(address, id);
 }
 
 /* member.lock is held. */
@@ -229,18 +242,18 @@ static NRT_STATUS meet(struct nrt_core *core, struct member *m, uint32_t rank, u
 	struct axcc_unique_id id;
 	struct axcc_comm *comm;
 	NRT_STATUS status = NRT_SUCCESS;
-	bool here;
+	bool ours;
 
 	m->core = core;
 	if (!err)
 		err = axcc_comm_create(&options, &comm);
 	if (err)
 		return failed(NULL, err, "communicator");
-	err = meeting_place(ranks, &id, &here);
+	err = meeting_place(ranks, &id, &ours);
 	if (!err) {
 		err = axcc_comm_init(comm, &id, ranks, rank, core->card->dev, core->core);
-		if (here)
-			leave_here();
+		if (ours)
+			leave_place();
 	}
 	if (err) {
 		status = failed(comm, err, "the ranks did not meet");
@@ -333,8 +346,6 @@ void nrt_cc_close(void)
 			member_free(cc.member[i]);
 		cc.member[i] = NULL;
 	}
-	axcc_root_destroy(cc.root);
-	cc.root = NULL;
 	pthread_mutex_unlock(&cc.lock);
 }
 

@@ -129,6 +129,17 @@ class CcTest(unittest.TestCase):
                                    capture_output=True, text=True, check=False)
             self.assertEqual(alone.returncode, 0, alone.stderr)
 
+    def test_mpirun(self):
+        """Processes meet where PMIx says."""
+        for each in 1, 2:
+            r = subprocess.run(["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "3", TOOL,
+                                "--local-ranks", str(each), "-b", "1K", "-e", "64K", "-f", "64",
+                                "-n", "2", "-c", "random", "-d", "fp32", "all_reduce"],
+                               env=environment(2), capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                               timeout=120, check=False)
+            self.assertEqual(r.returncode, 0, (r.stdout, r.stderr))
+            self.assertEqual(r.stdout.count("all elements correct"), 1, r.stdout)
+
     def test_bad_options(self):
         for options in (("-r", "0", "all_reduce"), ("-b", "x", "all_reduce"), ("all_different",),
                         ("-d", "fp8", "all_reduce"), ("-o", "avg", "all_reduce"), (),

@@ -54,6 +54,10 @@ enum { CC_STAT_AVG = -1 };	/* else a percentile, 0..100 */
  * @first_rank: of this process
  * @local_ranks: of this process
  * @meet: "ip:port" where processes meet, or NULL: all ranks are here
+ * @launched: by mpirun or the like: processes meet at @id
+ * @id: see @launched
+ * @meeting: the root of @id, if it is in this process
+ * @before: ranks of other processes of the launcher on this host that take cores before this one's
  * @cores_first: fill a card's cores before the next card
  * @in_place: send and receive buffers are one
  * @timeout_ms: of the communicator
@@ -84,6 +88,10 @@ struct cc_options {
 	uint32_t first_rank;
 	uint32_t local_ranks;
 	const char *meet;
+	bool launched;
+	struct axcc_unique_id id;
+	struct axcc_root *meeting;
+	uint32_t before;
 	bool cores_first;
 	bool in_place;
 	uint32_t timeout_ms;

@@ -50,7 +50,8 @@ static const char help[] =
 	"      --cores N            ranks on each card there (1)\n\n"
 	"Several processes or hosts, each with some of the ranks:\n"
 	"      --meet IP:PORT       address at the process with rank 0 (default:\n"
-	"                           NEURON_RT_ROOT_COMM_ID, else all ranks are in this process)\n"
+	"                           NEURON_RT_ROOT_COMM_ID, else as mpirun or srun say, else all\n"
+	"                           ranks are in this process)\n"
 	"      --first-rank N       first rank of this process (default 0)\n"
 	"      --local-ranks N      how many it has (default: one for each card)\n";
 
@@ -239,16 +240,50 @@ static int check_sizes(const struct cc_options *opt)
 	return 0;
 }
 
+/* As one of the processes of mpirun or srun: a rank each, or as many as --local-ranks says. */
+static int launched(struct cc_options *opt)
+{
+	uint32_t each = opt->local_ranks ? opt->local_ranks : 1;
+	struct axcc_job job;
+	int ret = axcc_unique_id_from_pmix(opt->timeout_ms, &opt->id, &job, &opt->meeting);
+
+	if (ret == -ENOENT)
+		return 0;
+	if (ret)
+		return usage("the launcher does not bring the processes together (libpmix.so.2): %s",
+			     strerror(-ret));
+	if (job.processes > AXCC_MAX_RANKS / each)
+		return usage("%u processes with %u ranks each are more than %u", job.processes,
+			     each, AXCC_MAX_RANKS);
+	if (opt->ranks && opt->ranks != job.processes * each)
+		return usage("-r %u, but %u processes with %u ranks each", opt->ranks,
+			     job.processes, each);
+	opt->launched = true;
+	opt->local_ranks = each;
+	opt->first_rank = job.process * each;
+	opt->before = job.local_process * each;
+	opt->ranks = job.processes * each;
+	if (job.process)
+		opt->quiet = true;
+	return 0;
+}
+
 /* What follows from what was given. */
 static int complete(struct cc_options *opt)
 {
 	uint32_t cards = 0;
+	int ret;
 
 	if (opt->explain)
 		return check_sizes(opt);
 	if (opt->topology || opt->cores > 1)
 		return usage("--topology and --cores belong to --explain: cards are joined as they are");
 
+	if (!opt->meet) {
+		ret = launched(opt);
+		if (ret)
+			return ret;
+	}
 	axon_device_count(&cards);
 	if (!cards)
 		cards = 1;
@@ -261,7 +296,7 @@ static int complete(struct cc_options *opt)
 	if (opt->first_rank >= opt->ranks || opt->local_ranks > opt->ranks - opt->first_rank)
 		return usage("ranks %u .. %u are not among %u", opt->first_rank,
 			     opt->first_rank + opt->local_ranks - 1, opt->ranks);
-	if (!opt->meet && opt->local_ranks != opt->ranks)
+	if (!opt->meet && !opt->launched && opt->local_ranks != opt->ranks)
 		return usage("%u of %u ranks are elsewhere: --meet says where they meet",
 			     opt->ranks - opt->local_ranks, opt->ranks);
 	return check_sizes(opt);
@@ -333,8 +368,11 @@ int main(int argc, char **argv)
 		.cores = 1,
 		.meet = getenv("NEURON_RT_ROOT_COMM_ID"),
 	};
+	int ret;
 
 	if (parse(argc, argv, &opt))
 		return 2;
-	return opt.explain ? cc_explain(&opt) : cc_run(&opt);
+	ret = opt.explain ? cc_explain(&opt) : cc_run(&opt);
+	axcc_root_destroy(opt.meeting);
+	return ret;
 }

@@ -95,8 +95,8 @@ static int open_cards(struct run *run)
 	if (!count)
 		return fail(-ENODEV, "no card (AXON_DEVICE=soft:%u makes %u in the process)",
 			    run->opt->local_ranks, run->opt->local_ranks);
-	if (count > run->opt->local_ranks)
-		count = run->opt->local_ranks;
+	if (count > run->opt->before + run->opt->local_ranks)
+		count = run->opt->before + run->opt->local_ranks;
 	if (count > MAX_CARDS)
 		count = MAX_CARDS;
 	for (; run->cards < count; run->cards++) {
@@ -120,6 +120,8 @@ static int place(const struct run *run, uint32_t local, uint32_t *card, uint32_t
 	if (local >= run->cards * info.num_cores)
 		return fail(-EINVAL, "%u ranks, but %u cards with %u cores each",
 			    run->opt->local_ranks, run->cards, info.num_cores);
+	/* Soft cards are each process's own, and so there may be fewer than that. */
+	local = (run->opt->before + local) % (run->cards * info.num_cores);
 	*card = run->opt->cores_first ? local / info.num_cores : local % run->cards;
 	*core = run->opt->cores_first ? local % info.num_cores : local / run->cards;
 	return 0;
@@ -131,7 +133,7 @@ static int start_init(struct run *run, const struct axcc_unique_id *id)
 
 	axcc_group_start();
 	for (uint32_t l = 0; !ret && l < run->opt->local_ranks; l++) {
-		uint32_t card, core;
+		uint32_t card = 0, core = 0;
 
 		ret = place(run, l, &card, &core);
 		if (!ret)
@@ -197,6 +199,8 @@ static int init_comms(struct run *run)
 		if (ret)
 			return fail(ret, "--meet %s", run->opt->meet);
 		ret = start_init(run, &id);
+	} else if (run->opt->launched) {
+		ret = start_init(run, &run->opt->id);
 	} else {
 		ret = init_here(run);
 	}

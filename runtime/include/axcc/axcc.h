@@ -141,6 +141,37 @@ void axcc_root_destroy(struct axcc_root *root);
  */
 int axcc_unique_id_from_address(const char *address, struct axcc_unique_id *id);
 
+/**
+ * struct axcc_job - the processes that a launcher has started together
+ * @process: number of this one
+ * @processes: how many there are
+ * @local_process: number of this one among those on this host
+ */
+struct axcc_job {
+	uint32_t process;
+	uint32_t processes;
+	uint32_t local_process;
+};
+
+/**
+ * axcc_unique_id_from_pmix() - a meeting place for the processes that mpirun or srun has started
+ * @timeout_ms: how long to wait for the others; 0: AXCC_DEFAULT_TIMEOUT_MS
+ * @id: result, the same in all processes of the job
+ * @job: result: who is there
+ * @root: of process 0 the root, to be destroyed when all ranks have met; of others NULL
+ *
+ * All processes of the job have to call it, once for each communicator. How ranks are spread over
+ * processes is the caller's: one each is what launchers mean.
+ *
+ * libpmix is loaded by the first call and stays open until the process exits. One call at a time in a
+ * process, and as many in all processes.
+ *
+ * Return: 0, -EINVAL, -ENOENT (no such launcher has started this process), -ELIBACC (libpmix.so.2
+ * cannot be loaded), -ETIME, -EIO or -EPROTO (PMIx), or as axcc_root_create().
+ */
+int axcc_unique_id_from_pmix(uint32_t timeout_ms, struct axcc_unique_id *id, struct axcc_job *job,
+			     struct axcc_root **root);
+
 /* ---- communicators ---- */
 
 /**
