@@ -3,7 +3,8 @@
  * axcc_cards.c - every collective by every algorithm on soft cards of one process, compared in
  * every element; what ranks may do at the same time; collectives of a program.
  *
- * axcc_cards --sweep: operations of up to 64 MiB, and many more cases (minutes).
+ * axcc_cards --sweep: operations of up to 64 MiB, and many more cases (minutes). With AXON_DEVICE=drm
+ * the cards are the driver's.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@
 #define MAX_ALGORITHMS	16u
 
 static bool sweep;
+static uint32_t driver_cards;
 
 /* ---- shapes ---- */
 
@@ -53,12 +55,41 @@ static struct shape shape_mixed(void)
 	};
 }
 
+/* As many as asked for, or as the driver has. */
+static struct shape shape_most(uint32_t cards, const char *fabric)
+{
+	return shape_plain(group_on_driver && cards > driver_cards ? driver_cards : cards, fabric);
+}
+
 #define MAX_SHAPES	16u
+
+/* Of the driver's cards: the first so many, all of them backwards, and two cores of each. */
+static uint32_t driver_shapes(struct shape *shape)
+{
+	uint32_t n = 0, i;
+
+	while (n + 1 < driver_cards) {
+		shape[n] = shape_plain(n + 2, NULL);
+		n++;
+	}
+	shape[n] = shape[n - 1];
+	for (i = 0; i < driver_cards; i++)
+		shape[n].card[i] = (uint8_t)(driver_cards - 1 - i);
+	n++;
+	shape[n] = (struct shape) { .cards = driver_cards, .ranks = 2 * driver_cards };
+	for (i = 0; i < 2 * driver_cards; i++) {
+		shape[n].card[i] = (uint8_t)(i / 2);
+		shape[n].core[i] = i % 2;
+	}
+	return n + 1;
+}
 
 static uint32_t all_shapes(struct shape *shape)
 {
 	uint32_t n = 0;
 
+	if (group_on_driver)
+		return driver_shapes(shape);
 	shape[n++] = shape_plain(1, "none");
 	shape[n++] = shape_plain(2, "pair");
 	shape[n++] = shape_plain(3, "ring");
@@ -167,7 +198,8 @@ static void test_algorithms(void **state)
 	}
 	for (a = 0; axcc_algorithm_name(a); a++)
 		for (i = 0; i < NUM_COLLS; i++) {
-			if (!axcc_algorithm_can(a, colls[i]) || ran[a][colls[i]])
+			/* Some want a torus, which the driver's cards may not be. */
+			if (!axcc_algorithm_can(a, colls[i]) || ran[a][colls[i]] || group_on_driver)
 				continue;
 			print_error("%s never did %s\n", axcc_algorithm_name(a),
 				    axcc_coll_str(colls[i]));
@@ -221,12 +253,14 @@ static void try_large(const struct shape *shape, const char *algorithm, uint64_t
 
 static void test_large(void **state)
 {
-	struct shape shape[MAX_SHAPES];
+	struct shape shape[MAX_SHAPES], four;
 	uint32_t num = all_shapes(shape), i, a;
 
-	try_large(&(struct shape) { .cards = 4, .fabric = "ring", .ranks = 4,
-				    .card = { 0, 1, 2, 3 } }, NULL, 4 << 20);
-	for (i = 0; sweep && i < num; i++)
+	four = shape_most(4, "ring");
+	try_large(&four, NULL, 4 << 20);
+	if (sweep && group_on_driver)
+		try_large(&four, NULL, 64 << 20);
+	for (i = 0; sweep && !group_on_driver && i < num; i++)
 		for (a = 0; axcc_algorithm_name(a); a++)
 			try_large(&shape[i], axcc_algorithm_name(a),
 				  shape[i].ranks <= 4 ? 64 << 20 : 8 << 20);
@@ -301,10 +335,11 @@ static void run_threads(const struct shape *shape, uint32_t cases)
 
 static void test_threads(void **state)
 {
-	struct shape four = shape_plain(4, "mesh"), cores = shape_cores();
+	struct shape four = shape_most(4, "mesh"), cores = shape_cores();
 
 	run_threads(&four, sweep ? 2000 : 100);
-	run_threads(&cores, sweep ? 1000 : 30);
+	if (!group_on_driver)
+		run_threads(&cores, sweep ? 1000 : 30);
 }
 
 /* Many operations of one communicator under way, waited for from the last to the first. */
@@ -442,17 +477,18 @@ static void test_send(void **state)
 static void test_buffers(void **state)
 {
 	struct coll_case c = { .coll = AXCC_ALL_REDUCE, .dtype = AXON_DTYPE_INT32, .count = 777 };
-	struct shape shape = shape_plain(3, "ring");
+	struct shape shape = shape_most(3, "ring");
 	struct group g;
 	uint32_t round, r;
 
 	group_open(&g, &shape, 4096);
 	group_join(&g, NULL);
 	for (round = 0; round < 30; round++) {
-		for (r = 0; r < 3; r++) {
+		for (r = 0; r < shape.ranks; r++) {
 			coll_arena_close(&g.arena[r]);
 			assert_int_equal(coll_arena_open(&g.arena[r], group_dev(&g, r),
-							 coll_arena_size(&c, 3) + round * 4096), 0);
+							 coll_arena_size(&c, shape.ranks) +
+							 round * 4096), 0);
 		}
 		c.in_place = round % 2;
 		c.seed = round;
@@ -685,8 +721,30 @@ static void test_refused(void **state)
 	group_close(&g);
 }
 
+/* What every card does; the rest is libaxcc's own matter. */
+static int run_on_driver(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_algorithms),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_buffers),
+		cmocka_unit_test(test_streams),
+	};
+
+	group_on_driver = true;
+	if (axon_device_count(&driver_cards) || driver_cards < 2) {
+		fprintf(stderr, "needs two cards\n");
+		return 1;
+	}
+	if (driver_cards > GROUP_MAX_RANKS / 2)
+		driver_cards = GROUP_MAX_RANKS / 2;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
+	const char *device = getenv("AXON_DEVICE");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_algorithms),
 		cmocka_unit_test(test_large),
@@ -700,5 +758,7 @@ int main(int argc, char **argv)
 	};
 
 	sweep = argc > 1 && !strcmp(argv[1], "--sweep");
+	if (device && !strcmp(device, "drm"))
+		return run_on_driver();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include "group.h"
 #include "program.h"
 
+bool group_on_driver;
 void (*group_log_hook)(struct axon_device **card, const char *line);
 
 static void log_line(void *opaque, enum axon_log_level level, const char *line)
@@ -35,15 +36,23 @@ struct axon_device *group_dev(const struct group *g, uint32_t rank)
 	return g->card[g->shape.card[rank]];
 }
 
+static void make_soft_cards(const struct shape *shape)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "soft:%u", shape->cards);
+	setenv("AXON_DEVICE", text, 1);
+	setenv("AXON_SOFT_FABRIC", shape->fabric, 1);
+}
+
 void group_open(struct group *g, const struct shape *shape, uint64_t bytes)
 {
 	char text[32];
 	uint32_t i;
 
 	*g = (struct group) { .shape = *shape };
-	snprintf(text, sizeof(text), "soft:%u", shape->cards);
-	setenv("AXON_DEVICE", text, 1);
-	setenv("AXON_SOFT_FABRIC", shape->fabric, 1);
+	if (!group_on_driver)
+		make_soft_cards(shape);
 	for (i = 0; i < shape->cards; i++) {
 		assert_int_equal(axon_device_path_of(i, text, sizeof(text)), 0);
 		assert_int_equal(axon_device_open_path(text, log_line, &g->card[i],

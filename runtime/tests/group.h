@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group.h - soft cards of this process as ranks of communicators, for the tests of libaxcc. One
- * thread drives all ranks.
+ * group.h - soft cards of this process, or the driver's, as ranks of communicators, for the tests of
+ * libaxcc. One thread drives all ranks.
  */
 #ifndef RUNTIME_TESTS_GROUP_H
 #define RUNTIME_TESTS_GROUP_H
@@ -19,8 +19,8 @@
 
 /**
  * struct shape - where ranks sit
- * @cards: soft cards
- * @fabric: AXON_SOFT_FABRIC
+ * @cards: how many
+ * @fabric: AXON_SOFT_FABRIC of soft cards
  * @ranks: how many
  * @card: of each rank
  * @core: of each rank
@@ -47,6 +47,8 @@ struct group {
 	struct coll_arena arena[GROUP_MAX_RANKS];
 };
 
+/* The driver's cards, joined as they are: no soft cards are made. */
+extern bool group_on_driver;
 /* Gets every line that a card logs, if it is not NULL; @card may still be opened. */
 extern void (*group_log_hook)(struct axon_device **card, const char *line);
 
