@@ -12,6 +12,7 @@
 #define HBM_TABLES	(2ull << 20)
 #define HBM_RINGS	(4ull << 20)	/* 64 KiB each */
 #define HBM_PROGRAMS	(6ull << 20)
+#define HBM_ELSEWHERE	(12ull << 20)
 #define RING_SIZE	0x10000ull
 #define PROGRAM_SIZE	0x20000ull
 #define STREAM_SIZE	(GANG_MAX_INSTS * sizeof(struct axon_inst))
@@ -326,21 +327,32 @@ static void map(struct gang_card *c, uint64_t root, uint64_t va, int level, uint
 	}
 }
 
+/* Entries for a page of the card's own memory and of a peer's. */
+static uint64_t own(uint64_t off)
+{
+	return off | AXON_PTE_VALID | AXON_PTE_WRITE | AXON_PTE_LEAF | AXON_PTE_EXEC;
+}
+
+static uint64_t peers(uint32_t peer, uint64_t off)
+{
+	return off | AXON_PTE_VALID | AXON_PTE_WRITE | AXON_PTE_LEAF |
+		AXON_PTE_TARGET_LINK << AXON_PTE_TARGET_SHIFT |
+		(uint64_t)peer << AXON_PTE_PEER_SHIFT;
+}
+
 static void spaces(struct gang_card *c)
 {
-	const uint64_t rw = AXON_PTE_VALID | AXON_PTE_WRITE | AXON_PTE_LEAF;
 	const uint64_t root = HBM_TABLES;
 
 	memset(c->hbm + root, 0, AXON_PAGE_SIZE);
 	c->tables = root + AXON_PAGE_SIZE;
-	map(c, root, GANG_BUS_VA, 0, BUS_BASE | rw | AXON_PTE_TARGET_SYS << AXON_PTE_TARGET_SHIFT);
+	map(c, root, GANG_BUS_VA, 0, BUS_BASE | AXON_PTE_VALID | AXON_PTE_WRITE | AXON_PTE_LEAF |
+	    AXON_PTE_TARGET_SYS << AXON_PTE_TARGET_SHIFT);
 	for (uint64_t off = 0; off < GANG_HBM_SIZE; off += 1ull << AXON_HUGE_SHIFT) {
-		map(c, root, GANG_NEAR + off, 1, off | rw | AXON_PTE_EXEC);
+		map(c, root, GANG_NEAR + off, 1, own(off));
 		for (uint32_t p = 0; p < c->world->cards; p++)
 			if (p != c->place)
-				map(c, root, GANG_PEER(p) + off, 1, off | rw |
-				    AXON_PTE_TARGET_LINK << AXON_PTE_TARGET_SHIFT |
-				    (uint64_t)p << AXON_PTE_PEER_SHIFT);
+				map(c, root, GANG_PEER(p) + off, 1, peers(p, off));
 	}
 	for (uint32_t asid = 0; asid < GANG_CONTEXTS; asid++) {
 		struct axon_mbox_as as = { .asid = asid, .root = root };
@@ -414,19 +426,33 @@ uint64_t gang_way(struct gang_world *w, uint32_t a, uint32_t b)
 	return (gang_reg(w, a, AXON_REG_PEER(b, AXON_PEER_LATENCY)) * 7ull + 4) / 5;
 }
 
-void gang_rings(struct gang_world *w, uint32_t card, bool there)
+/* A page of 2 MiB in all address spaces of a card. */
+static void remap(struct gang_world *w, uint32_t card, uint64_t va, uint64_t entry)
 {
-	const uint64_t entry = HBM_RINGS | AXON_PTE_VALID | AXON_PTE_WRITE | AXON_PTE_LEAF |
-		AXON_PTE_EXEC;
-
-	/* One page of 2 MiB holds them all. */
-	map(&w->card[card], HBM_TABLES, GANG_NEAR + HBM_RINGS, 1, there ? entry : 0);
+	map(&w->card[card], HBM_TABLES, va, 1, entry);
 	for (uint32_t asid = 0; asid < GANG_CONTEXTS; asid++) {
 		struct axon_mbox_as as = { .asid = asid };
 
 		gang_must(gang_call(w, card, AXON_MBOX_AS_INVALIDATE, &as, sizeof(as)) ==
 			  AXON_MBOX_OK);
 	}
+}
+
+void gang_rings(struct gang_world *w, uint32_t card, bool there)
+{
+	/* One page holds them all. */
+	remap(w, card, GANG_NEAR + HBM_RINGS, there ? own(HBM_RINGS) : 0);
+}
+
+void gang_places(struct gang_world *w, uint32_t card, uint32_t home, enum gang_bound how)
+{
+	uint64_t entry = card == home ? own(GANG_HBM_PLACES) : peers(home, GANG_HBM_PLACES);
+
+	if (how == GANG_UNBOUND)
+		entry = 0;
+	if (how == GANG_ELSEWHERE)
+		entry = own(HBM_ELSEWHERE);
+	remap(w, card, gang_va(card, home, GANG_HBM_PLACES), entry);
 }
 
 void gang_card_add(struct gang_world *w, uint32_t card)

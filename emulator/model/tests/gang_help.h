@@ -145,6 +145,9 @@ uint32_t gang_reg(struct gang_world *w, uint32_t card, uint32_t reg);
 uint32_t gang_core_queue(struct gang_world *w, uint32_t card, uint32_t core);
 /* Takes the rings of all queues of a card out of its address spaces, or puts them back. */
 void gang_rings(struct gang_world *w, uint32_t card, bool there);
+/* Where @card has the places (and the data) of @home. */
+enum gang_bound { GANG_BOUND, GANG_UNBOUND, GANG_ELSEWHERE };
+void gang_places(struct gang_world *w, uint32_t card, uint32_t home, enum gang_bound how);
 /* Takes the card's links down, or up again. */
 void gang_links(struct gang_world *w, uint32_t card, bool up);
 /* Cycles of a post from @a to @b. */

@@ -569,6 +569,69 @@ static void rings_vanish(void **state)
 	}
 }
 
+/* ---- the place ---- */
+
+/* Ranks 0, 1 and 3 wait for rank 2 while @card, of the first or of the second, loses the place. */
+static void place_goes(struct fixture *f, uint32_t card, enum gang_bound how)
+{
+	const uint32_t status = how == GANG_UNBOUND ? AXON_STATUS_FAULT_UNMAPPED :
+		AXON_STATUS_BAD_GANG;
+	struct gang *g = &f->g;
+
+	barrier(g);
+	for (uint32_t r = 0; r < 4; r++)
+		if (r != 2)
+			gang_start_one(g, r);
+	gang_idle(f->w);
+	/* Who still has it waits on. */
+	gang_places(f->w, card, 1, GANG_BOUND);
+	gang_idle(f->w);
+	assert_false(gang_poll(&g->m[card].q, &g->m[card].cqe));
+	gang_places(f->w, card, 1, how);
+	for (uint32_t r = 0; r < 4; r++) {
+		struct gang_queue *q = &g->m[r].q;
+
+		if (r == 2)
+			continue;
+		assert_true(gang_done(q, &g->m[r].cqe));
+		assert_int_equal(g->m[r].cqe.status, q->card == card ? status :
+				 AXON_STATUS_PEER_LOST);
+		assert_int_equal(gang_fault(q).addr, q->card == card && how == GANG_UNBOUND ?
+				 gang_place(card, 1, 2) : 0);
+		assert_int_equal(gang_fault(q).peer, q->card == card ? 0 : 1 + card);
+	}
+	gang_places(f->w, card, 1, GANG_BOUND);
+	all_well(f);
+}
+
+/* Who waits for others must have the place bound; a gang that is complete does not need it. */
+static void place_unbound(void **state)
+{
+	struct fixture *f = *state;
+	struct gang *g = &f->g;
+
+	for (uint32_t card = 0; card < 2; card++) {
+		place_goes(f, card, GANG_UNBOUND);
+		place_goes(f, card, GANG_ELSEWHERE);
+	}
+	busy(g);
+	gang_start(g);
+	wait_running(g);
+	for (uint32_t card = 0; card < 3; card++)
+		gang_places(f->w, card, 1, GANG_UNBOUND);
+	for (uint32_t i = 0; i < 1000; i++)
+		gang_round(f->w);
+	for (uint32_t r = 0; r < 4; r++)
+		assert_false(gang_poll(&g->m[r].q, &g->m[r].cqe));
+	assert_int_equal(gang_kill(&g->m[1].q, AXON_MBOX_CORE_RESET), AXON_MBOX_OK);
+	assert_int_equal(gang_status(&g->m[1].q), AXON_STATUS_KILLED);
+	g->m[1].cqe.status = AXON_STATUS_KILLED;
+	lost(g, 1);
+	for (uint32_t card = 0; card < 3; card++)
+		gang_places(f->w, card, 1, GANG_BOUND);
+	all_well(f);
+}
+
 /* ---- cards and links ---- */
 
 /* After its card was reset or made anew a gang has no queues there. */
@@ -890,6 +953,7 @@ int main(int argc, char **argv)
 		T(killed_while_running),
 		T(lost_before_start),
 		T(rings_vanish),
+		T(place_unbound),
 		T(card_reset),
 		T(card_removed),
 		T(card_that_names),

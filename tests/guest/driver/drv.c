@@ -119,6 +119,23 @@ void card_name(int fd, char name[CARD_NAME])
 	snprintf(name, CARD_NAME, "%.60s", strrchr(link, '/') + 1);
 }
 
+unsigned int cards_list(char name[][CARD_NAME], unsigned int max)
+{
+	struct dirent **e;
+	int i, n = scandir("/sys/bus/pci/drivers/axon", &e, NULL, alphasort);
+	unsigned int found = 0;
+
+	for (i = 0; i < n; i++) {
+		/* devices have names like 0000:01:00.0 */
+		if (strchr(e[i]->d_name, ':') && found < max)
+			snprintf(name[found++], CARD_NAME, "%.60s", e[i]->d_name);
+		free(e[i]);
+	}
+	if (n >= 0)
+		free(e);
+	return found;
+}
+
 int card_open(const char *name)
 {
 	char path[300];

@@ -728,12 +728,7 @@ static void test_all_gone(void)
 
 int main(void)
 {
-	int fd;
-
-	while (cards < MAX_CARDS && (fd = drv_open_nr(cards)) >= 0) {
-		card_name(fd, name[cards++]);
-		close(fd);
-	}
+	cards = cards_list(name, MAX_CARDS);
 	if (cards < 2)
 		bail("two cards are needed");
 	test_meet();

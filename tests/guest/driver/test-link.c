@@ -607,9 +607,12 @@ static void test_fdinfo(void)
 int main(void)
 {
 	uint32_t size = sizeof(da);
+	char name[2][CARD_NAME];
 
-	env_attach(&a, drv_open_nr(0), 0, 0);
-	env_attach(&b, drv_open_nr(1), 0, 0);
+	if (cards_list(name, 2) < 2)
+		bail("two cards are needed");
+	env_attach(&a, card_open_soon(name[0]), 0, 0);
+	env_attach(&b, card_open_soon(name[1]), 0, 0);
 	drv_query(a.fd, DRM_AXON_QUERY_DEVICE, &da, &size);
 	drv_query(b.fd, DRM_AXON_QUERY_DEVICE, &db, &size);
 	if (!da.fabric_uid)
