@@ -176,8 +176,10 @@ static const struct axcc_algorithm *level(const struct hier *h, bool column, enu
 	const struct axcc_algorithm *a = column ? h->use->column : h->use->row;
 	uint64_t most = h->sub.count / h->sub.n;
 
-	if (a != &axcc_algo_mesh || a->build[coll])
+	if (a->build[coll])
 		return a;
+	if (a == &axcc_algo_rhd)
+		return &axcc_algo_rhd_staged;
 	if (coll == AXCC_REDUCE_SCATTER)
 		most = h->sub.len[0];
 	if (coll == AXCC_REDUCE_SCATTER && !column && stages(h) > MAX_STAGES)

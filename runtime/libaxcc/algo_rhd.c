@@ -9,8 +9,13 @@
  * other n	v pushes to v + 2^k the sums of the min(2^k, n - 2^k) blocks from v + 2^k on (modulo
  *		n), so that no rank idles and no block travels more than it must.
  *
- * Gathering goes the same ways backwards. What comes is put in TMP and added from there:
- * sum = own + come, in the order of the rounds; so no handshake is needed within a wave.
+ * Gathering goes the same ways backwards. What comes is added in the order of the rounds,
+ * sum = own + come, in two ways that give the same bits:
+ *
+ * staged	it is put in TMP and added from there; so no handshake is needed within a wave.
+ * direct	(n = 2^p, all-reduce) the partner adds it to the sum itself, when it has been told that
+ *		what came in the round before is in. A way's latency more a round, but nothing is
+ *		moved twice. For what is large.
  *
  * The data are cut into slices, each of which goes through all rounds on one DMA queue: while one
  * is added up another travels. What is too large for that goes in waves.
@@ -39,7 +44,8 @@
  * @waves: how many
  * @in_sem: first of @rounds * @slices: what is to be added has come
  * @out_sem: first of @rounds * @slices: blocks have come
- * @credit_sem: first of @rounds * @slices: TMP is free again
+ * @direct: partners add to sums themselves
+ * @credit_sem: first of @rounds * @slices: TMP is free again, or a sum may be added to
  * @done_sem: a transfer of one's own is done
  * @come: TMP: what comes, n - 1 lanes a slice
  * @sums: TMP: sums that are not the member's own, n lanes a slice
@@ -52,6 +58,7 @@ struct rhd {
 	uint32_t rounds;
 	uint32_t slices;
 	uint32_t waves;
+	bool direct;
 	uint32_t in_sem;
 	uint32_t out_sem;
 	uint32_t credit_sem;
@@ -263,8 +270,8 @@ static void push_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 	axcc_step_post(r->b, run_end(&run), rank, rank_of(r, to, at), r->in_sem + sem);
 }
 
-/* The own contribution to what will be added to for the first time. */
-static void own_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
+/* The own contribution to what will be added to for the first time. Return: the last step. */
+static struct axcc_step *own_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 {
 	uint32_t n = r->g->n;
 	struct run run = { .r = r, .rank = rank_of(r, v, at), .queue = at.slice };
@@ -277,7 +284,7 @@ static void own_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 		if (!sums_in_input(r, v, block, at) && !same_place(sum, value))
 			run_add(&run, sum, value, span(r, block, at).len);
 	}
-	run_end(&run);
+	return run_end(&run);
 }
 
 static void add_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
@@ -305,6 +312,65 @@ static void add_sums(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 #define FOR_SLICES(r, at, w, v)								\
 	for (struct at at = { .wave = (w) }; at.slice < (r)->slices; at.slice++)	\
 		for (uint32_t v = 0; v < (r)->g->n; v++)
+
+/* ---- the same, direct ---- */
+
+/* Does anything come to @v in round @k that can only be added when it says so? */
+static bool needs_credit(const struct rhd *r, uint32_t v, uint32_t k, struct at at)
+{
+	uint64_t len = 0;
+
+	for (uint32_t i = 0; i < num_blocks(r->g->n, k); i++)
+		len += span(r, first_block(r->g->n, v, k) + i, at).len;
+	return len && (k + 1 < r->rounds || !r->g->same[member(r, v, at.slice)]);
+}
+
+/* What came to @v in the round before, or its own contribution, is where the partner adds. */
+static void give_credit(struct rhd *r, uint32_t v, uint32_t k, struct at at)
+{
+	uint32_t rank = rank_of(r, v, at), from = partner(r->g->n, v, k, false);
+	uint32_t sem = k * r->slices + at.slice;
+	struct axcc_step *step;
+
+	if (!needs_credit(r, v, k, at))
+		return;
+	if (k + 1 == r->rounds) {
+		step = own_sums(r, v, k, at);
+	} else {
+		axcc_step_wait_posted(r->b, rank, r->in_sem + r->slices + sem);
+		step = axcc_step_none(r->b, rank);
+	}
+	axcc_step_post(r->b, step, rank, rank_of(r, from, at), r->credit_sem + sem);
+}
+
+static void push_direct(struct rhd *r, uint32_t v, uint32_t k, struct at at)
+{
+	uint32_t n = r->g->n, to = partner(n, v, k, true), rank = rank_of(r, v, at);
+	uint32_t sem = k * r->slices + at.slice;
+	struct run run = { .r = r, .rank = rank, .queue = at.slice, .reduce = true };
+
+	if (k + 1 < r->rounds)
+		axcc_step_wait_posted(r->b, rank, r->in_sem + r->slices + sem);
+	if (needs_credit(r, to, k, at))
+		axcc_step_wait_posted(r->b, rank, r->credit_sem + sem);
+	for (uint32_t i = 0; i < num_blocks(n, k); i++) {
+		uint32_t block = first_block(n, to, k) + i;
+
+		run_add(&run, sum_at(r, to, block, at), value_at(r, v, block, k, at),
+			span(r, block, at).len);
+	}
+	axcc_step_post(r->b, run_end(&run), rank, rank_of(r, to, at), r->in_sem + sem);
+}
+
+static void reduce_wave_direct(struct rhd *r, uint32_t wave)
+{
+	for (uint32_t k = r->rounds; k-- > 0; ) {
+		FOR_SLICES(r, at, wave, v)
+			give_credit(r, v, k, at);
+		FOR_SLICES(r, at, wave, v)
+			push_direct(r, v, k, at);
+	}
+}
 
 static void reduce_wave(struct rhd *r, uint32_t wave)
 {
@@ -337,6 +403,8 @@ static void push_blocks(struct rhd *r, uint32_t v, uint32_t k, struct at at)
 
 	if (k)
 		axcc_step_wait_posted(r->b, rank, r->out_sem + (k - 1) * r->slices + at.slice);
+	else if (r->direct)
+		axcc_step_wait_posted(r->b, rank, r->in_sem + at.slice);
 	for (uint32_t i = 0; i < num_blocks(n, k); i++) {
 		uint32_t block = (first_block(n, v, k) + i) % n;
 		struct axcc_span s = span(r, block, at);
@@ -395,7 +463,8 @@ static void cut(struct rhd *r)
 	uint32_t sems = (r->g->sems ? r->g->sems : MAX_SEMS) - 1;
 
 	r->rounds = log2_up(r->g->n);
-	r->slices = sems / 2 / r->rounds < Q ? sems / 2 / r->rounds : Q;
+	sems /= (r->direct ? 3 : 2) * r->rounds;
+	r->slices = sems < Q ? sems : Q;
 	if (bytes / SLICE_BYTES < r->slices)
 		r->slices = (uint32_t)(bytes / SLICE_BYTES) + !(bytes / SLICE_BYTES);
 	wave = 2 * r->b->chunk * r->slices;	/* a round moves half of it */
@@ -405,7 +474,8 @@ static void cut(struct rhd *r)
 	r->lane = (bytes / r->g->n / r->waves / r->slices / 64 + 3) * 64;
 }
 
-static struct rhd *begin(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll)
+static struct rhd *begin(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll,
+			 bool direct)
 {
 	struct rhd *r = calloc(1, sizeof(*r));
 	uint32_t sems;
@@ -414,13 +484,14 @@ static struct rhd *begin(struct axcc_build *b, const struct axcc_group *g, enum 
 		b->err = -ENOMEM;
 		return NULL;
 	}
-	*r = (struct rhd) { .b = b, .g = g, .coll = coll };
+	*r = (struct rhd) { .b = b, .g = g, .coll = coll, .direct = direct };
 	cut(r);
 	sems = r->rounds * r->slices;
-	r->in_sem = axcc_sems(b, 2 * sems + 1);
+	r->in_sem = axcc_sems(b, (direct ? 3 : 2) * sems + 1);
 	r->out_sem = r->in_sem + sems;
-	r->credit_sem = r->out_sem;	/* operations have one or the other */
-	r->done_sem = r->in_sem + 2 * sems;
+	/* Of the others, operations have one or the other. */
+	r->credit_sem = direct ? r->out_sem + sems : r->out_sem;
+	r->done_sem = r->credit_sem + sems;
 	return r;
 }
 
@@ -436,7 +507,7 @@ static void finish(struct rhd *r)
 
 static void all_reduce(struct axcc_build *b, const struct axcc_group *g)
 {
-	struct rhd *r = begin(b, g, AXCC_ALL_REDUCE);
+	struct rhd *r = begin(b, g, AXCC_ALL_REDUCE, false);
 
 	if (!r)
 		return;
@@ -448,9 +519,27 @@ static void all_reduce(struct axcc_build *b, const struct axcc_group *g)
 	finish(r);
 }
 
+static void direct_all_reduce(struct axcc_build *b, const struct axcc_group *g)
+{
+	struct rhd *r;
+
+	if (!is_cube(g->n)) {
+		axcc_refuse(b, "needs a power of two of ranks");
+		return;
+	}
+	r = begin(b, g, AXCC_ALL_REDUCE, true);
+	if (!r)
+		return;
+	for (uint32_t wave = 0; wave < r->waves; wave++) {
+		reduce_wave_direct(r, wave);
+		gather_wave(r, wave);
+	}
+	finish(r);
+}
+
 static void reduce_scatter(struct axcc_build *b, const struct axcc_group *g)
 {
-	struct rhd *r = begin(b, g, AXCC_REDUCE_SCATTER);
+	struct rhd *r = begin(b, g, AXCC_REDUCE_SCATTER, false);
 
 	if (!r)
 		return;
@@ -463,7 +552,7 @@ static void reduce_scatter(struct axcc_build *b, const struct axcc_group *g)
 
 static void all_gather(struct axcc_build *b, const struct axcc_group *g)
 {
-	struct rhd *r = begin(b, g, AXCC_ALL_GATHER);
+	struct rhd *r = begin(b, g, AXCC_ALL_GATHER, false);
 
 	if (!r)
 		return;
@@ -704,11 +793,12 @@ static uint32_t block_order(const struct rhd *r, uint32_t block, uint32_t slice,
 	return node[block];
 }
 
-static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll,
-		      uint64_t e, const uint32_t *leaf, uint64_t *end)
+static uint32_t order_of(struct rhd r, uint64_t e, const uint32_t *leaf, uint64_t *end)
 {
+	const struct axcc_group *g = r.g;
 	struct axcc_span all = { g->first, g->count }, slice;
-	struct rhd r = { .b = b, .g = g, .coll = coll };
+	struct axcc_build *b = r.b;
+	enum axcc_coll coll = r.coll;
 	uint32_t v, at = 0;
 
 	*end = all.lo + all.len;
@@ -731,16 +821,46 @@ static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axc
 	return block_order(&r, v, at % r.slices, leaf);
 }
 
+static uint32_t order(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll,
+		      uint64_t e, const uint32_t *leaf, uint64_t *end)
+{
+	return order_of((struct rhd) { .b = b, .g = g, .coll = coll }, e, leaf, end);
+}
+
+static uint32_t order_direct(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll,
+			     uint64_t e, const uint32_t *leaf, uint64_t *end)
+{
+	return order_of((struct rhd) { .b = b, .g = g, .coll = coll, .direct = true }, e, leaf,
+			end);
+}
+
 const struct axcc_algorithm axcc_algo_rhd = {
 	.name = "rhd",
-	.what = "halving and doubling, or a tree: log2(n) rounds",
+	.what = "doubling, or a tree: log2(n) rounds",
 	.build = {
-		[AXCC_ALL_REDUCE] = all_reduce,
 		[AXCC_ALL_GATHER] = all_gather,
-		[AXCC_REDUCE_SCATTER] = reduce_scatter,
 		[AXCC_BROADCAST] = broadcast,
 		[AXCC_REDUCE] = reduce,
 		[AXCC_BARRIER] = barrier,
 	},
 	.order = order,
+};
+
+const struct axcc_algorithm axcc_algo_rhd_staged = {
+	.name = "rhd.staged",
+	.what = "halving and doubling: log2(n) rounds; what comes is put aside, then added",
+	.build = {
+		[AXCC_ALL_REDUCE] = all_reduce,
+		[AXCC_REDUCE_SCATTER] = reduce_scatter,
+	},
+	.order = order,
+};
+
+const struct axcc_algorithm axcc_algo_rhd_direct = {
+	.name = "rhd.direct",
+	.what = "halving and doubling; partners add to sums themselves",
+	.build = {
+		[AXCC_ALL_REDUCE] = direct_all_reduce,
+	},
+	.order = order_direct,
 };

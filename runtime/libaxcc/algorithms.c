@@ -22,6 +22,8 @@ static const struct axcc_algorithm *const table[] = {
 	&axcc_algo_mesh_staged,
 	&axcc_algo_ring,
 	&axcc_algo_rhd,
+	&axcc_algo_rhd_direct,
+	&axcc_algo_rhd_staged,
 	&axcc_algo_hier_mesh,
 	&axcc_algo_hier_ring,
 	&axcc_algo_hier_mesh_ring,

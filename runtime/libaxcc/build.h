@@ -256,6 +256,8 @@ extern const struct axcc_algorithm axcc_algo_mesh_fused;
 extern const struct axcc_algorithm axcc_algo_mesh_staged;
 extern const struct axcc_algorithm axcc_algo_ring;
 extern const struct axcc_algorithm axcc_algo_rhd;
+extern const struct axcc_algorithm axcc_algo_rhd_direct;
+extern const struct axcc_algorithm axcc_algo_rhd_staged;
 extern const struct axcc_algorithm axcc_algo_direct;
 extern const struct axcc_algorithm axcc_algo_hier_mesh;
 extern const struct axcc_algorithm axcc_algo_hier_ring;

@@ -261,7 +261,7 @@ static void test_choice(void **state)
 	assert_int_equal(axcc_choose(&req, topo, "mesh.", false, c), -EINVAL);
 	setenv("AXCC_ALGO", "rhd", 1);
 	assert_int_equal(axcc_choose(&req, topo, NULL, false, c), 0);
-	assert_string_equal(axcc_algorithm_name(c->candidate[c->best].index), "rhd");
+	assert_string_equal(axcc_algorithm_name(c->candidate[c->best].index), "rhd.staged");
 	assert_int_equal(axcc_choose(&req, topo, "", false, c), 0);
 	assert_true(c->count > 5);
 	setenv("AXCC_ALGO", "nonsense", 1);

@@ -190,7 +190,7 @@ static void test_asked_for(void **state)
 
 	w.algorithm = "rhd";
 	j = json_of(w);
-	assert_string_equal(word(j, "chosen"), "rhd");
+	assert_string_equal(word(j, "chosen"), "rhd.direct");
 	assert_string_equal(word(j, "asked_for"), "rhd");
 	json_decref(j);
 	w.coll = AXCC_ALL_TO_ALL;

@@ -28,6 +28,7 @@
  * struct rates - what the forms are made of; ns, and bytes a ns
  * @setup: of a transfer
  * @hand: a transfer handed to its queue
+ * @post: a post made by a sequencer
  * @hop: on the way to a neighbour
  * @queue: a DMA queue
  * @dma: all queues of a core
@@ -36,6 +37,7 @@
 struct rates {
 	double setup;
 	double hand;
+	double post;
 	double hop;
 	double queue;
 	double dma;
@@ -52,6 +54,7 @@ static struct rates rates_of(const struct axcc_topology *topo, uint32_t links)
 			way = axcc_topology_way(topo, 0, c);
 	r.setup = axcc_cycles_ns(AXON_CYCLES_DMA_SETUP);
 	r.hand = axcc_cycles_ns(AXON_CYCLES_DMA);
+	r.post = axcc_cycles_ns(AXON_CYCLES_POST);
 	r.hop = way->latency_ns;
 	r.queue = AXON_DMA_CYCLES_DIV / axcc_cycles_ns(AXON_DMA_CYCLES_MUL);
 	r.dma = r.queue * AXON_NUM_DMA_QUEUES;
@@ -83,14 +86,24 @@ static struct form ring(const struct rates *r, double c)
 	return f;
 }
 
-/* Half of the rounds put aside what comes and add it up: N - 1 blocks in all. */
+static struct form shorter(struct form a, struct form b)
+{
+	return a.whole < b.whole ? a : b;
+}
+
+/*
+ * What comes in half of the rounds is either put aside and added up, N - 1 blocks in all, or added
+ * by the partner, who has to be told first in all of them but one.
+ */
 static struct form rhd(const struct rates *r, double c)
 {
-	struct form f = { 2 * ROUNDS * (r->setup + r->hop) + 2 * (N - 1) * c / r->out };
+	struct form staged = { 2 * ROUNDS * (r->setup + r->hop) + 2 * (N - 1) * c / r->out };
+	struct form direct = staged;
 
-	f.whole = f.steps + 2 * ROUNDS * r->hand +
+	staged.whole = staged.steps + 2 * ROUNDS * r->hand +
 		ROUNDS * (r->setup + r->hand) + (N - 1) * c / r->dma;
-	return f;
+	direct.whole = direct.steps + 2 * ROUNDS * r->hand + (ROUNDS - 1) * (r->post + r->hop);
+	return shorter(staged, direct);
 }
 
 /* All N - 1 pushes at once, twice; N - 1 rows are added up between. */
@@ -111,12 +124,9 @@ static struct form mesh_fused(const struct rates *r, double c)
 	return f;
 }
 
-/* The forms have no choice between ways; who does has the shorter. */
 static struct form mesh(const struct rates *r, double c)
 {
-	struct form a = mesh_staged(r, c), b = mesh_fused(r, c);
-
-	return a.whole < b.whole ? a : b;
+	return shorter(mesh_staged(r, c), mesh_fused(r, c));
 }
 
 static double predicted(const struct axcc_topology *topo, const char *family, uint64_t bytes,

@@ -166,14 +166,18 @@ static void test_same_again(void **state)
 	for (uint32_t a = 0; axcc_algorithm_name(a); a++) {
 		struct axcc_topology *topo;
 		struct axcc_schedule *s[2];
+		int err;
 
 		if (!axcc_algorithm_can(a, AXCC_ALL_REDUCE))
 			continue;
 		topo = sample_topology(12, 1);
 		assert_true(sample_make(&sample, AXCC_ALL_REDUCE, 12, 5000, PLACE_NONE,
 					AXON_DTYPE_FLOAT32, &seed));
-		assert_int_equal(axcc_schedule_build(&sample.req, topo, a, NULL, &s[0], NULL), 0);
+		err = axcc_schedule_build(&sample.req, topo, a, NULL, &s[0], NULL);
 		axcc_topology_free(topo);
+		if (err == -EOPNOTSUPP)	/* twelve are too few, or too many */
+			continue;
+		assert_int_equal(err, 0);
 		topo = sample_topology(12, 1);
 		assert_int_equal(axcc_schedule_build(&sample.req, topo, a, NULL, &s[1], NULL), 0);
 		for (uint32_t r = 0; r < 12; r++) {
