@@ -522,7 +522,7 @@ struct cc_blame {
  * @pair: sends and receives, by sender and receiver; NULL before the first
  * @spare_halves: to be used again
  * @met: index of the member whose card gave the last error while programs were made or submitted
- * @launched_ns: when an operation was last handed over
+ * @launched_ns: when an operation was last handed over, or seen to end by who waits for the next
  * @gone: ranks whose handle was destroyed
  * @failed: @error is set (atomic)
  * @error: why

@@ -574,6 +574,13 @@ void cc_pairs_free(struct cc_team *team)
 
 /* ---- posting ---- */
 
+/* Its job has not ended. */
+static bool on_card(const struct cc_req *req)
+{
+	return req->state == CC_REQ_LAUNCHED &&
+		axon_wait(req->queue, req->seqno, 0) == -ETIMEDOUT;
+}
+
 /* The place of the next operation, if the one that had it before has ended. */
 static int next_req(struct cc_member *member, struct cc_req **out)
 {
@@ -582,7 +589,7 @@ static int next_req(struct cc_member *member, struct cc_req **out)
 	if (req->state == CC_REQ_GROUPED || req->state == CC_REQ_POSTED ||
 	    req->state == CC_REQ_RUNNING)
 		return -EAGAIN;
-	if (req->state == CC_REQ_LAUNCHED && axon_wait(req->queue, req->seqno, 0) == -ETIMEDOUT)
+	if (on_card(req))
 		return -EAGAIN;
 	*out = req;
 	return 0;
@@ -772,11 +779,77 @@ static void sleep_until(struct cc_team *team, uint64_t ns, uint64_t now)
 	team->sleepers--;
 }
 
+/*
+ * By when a job must have ended. The queue's limit is half of that or less: a job that it ends says who
+ * is to blame.
+ */
+static uint64_t job_due_ns(const struct cc_team *team, uint64_t deadline_ns)
+{
+	uint64_t due = cc_now_ns() + CC_MS * 2 * team->timeout_ms;
+
+	return due < deadline_ns ? due : deadline_ns;
+}
+
+static bool waits_for(struct cc_team *team, const struct cc_req *req, uint32_t rank)
+{
+	return is_pair(req->coll) ? rank == req->peer :
+		!axcc_ranks_has(&op_of(team, req->nth)->came, rank);
+}
+
+/* Its job has not ended well, or not yet. */
+static bool unwell(const struct cc_req *req)
+{
+	return req->state == CC_REQ_LAUNCHED && axon_wait(req->queue, req->seqno, 0);
+}
+
+/*
+ * A rank of this process that the request waits for and that does not come because its card is still
+ * at an operation before, or has failed there: not all ranks are done with one at the same time.
+ * @job: the oldest of them.
+ */
+static struct cc_member *held_up(struct cc_team *team, const struct cc_req *req, struct cc_req *job)
+{
+	struct cc_member *found = NULL;
+	uint32_t i, k;
+
+	for (i = 0; i < team->members && !found; i++) {
+		struct cc_member *m = &team->member[i];
+
+		for (k = 0; waits_for(team, req, m->rank) && k < CC_MAX_REQS; k++) {
+			if (!unwell(&m->req[k]) || (found && m->req[k].seqno > job->seqno))
+				continue;
+			found = m;
+			*job = m->req[k];
+		}
+	}
+	return found;
+}
+
+/* That job's end, or its failure. Leaves the lock meanwhile. */
+static int wait_held_up(struct cc_member *member, const struct cc_req *job, uint64_t deadline_ns)
+{
+	struct cc_team *team = member->team;
+	uint64_t until = job_due_ns(team, deadline_ns);
+	int err;
+
+	pthread_mutex_unlock(&team->lock);
+	err = axon_wait_until(job->queue, job->seqno, until);
+	if (err && (err != -ETIMEDOUT || until != deadline_ns) && !failure(team))
+		err = cc_team_job_failed(member, job, err);
+	pthread_mutex_lock(&team->lock);
+	/* From now on it can come. */
+	if (!err)
+		team->launched_ns = cc_now_ns();
+	return err;
+}
+
 /* Until the request has a job or is done. The lock is held. */
 static int wait_others(struct cc_member *member, struct cc_req *req, uint64_t seq,
 		       uint64_t deadline_ns)
 {
 	struct cc_team *team = member->team;
+	struct cc_member *held;
+	struct cc_req job;
 
 	while (req->seq == seq && !failure(team) &&
 	       (req->state == CC_REQ_POSTED || req->state == CC_REQ_RUNNING)) {
@@ -784,12 +857,15 @@ static int wait_others(struct cc_member *member, struct cc_req *req, uint64_t se
 		/* What runs is the worker's to give up. */
 		uint64_t due = req->state == CC_REQ_POSTED ? due_ns(team, req) : NEVER;
 
-		if (now >= due)
-			overdue(team, req);
-		else if (now >= deadline_ns)
+		if (now < due && now >= deadline_ns)
 			return -ETIMEDOUT;
-		else
+		held = now < due ? NULL : held_up(team, req, &job);
+		if (now < due)
 			sleep_until(team, due < deadline_ns ? due : deadline_ns, now);
+		else if (!held)
+			overdue(team, req);
+		else if (wait_held_up(held, &job, deadline_ns) == -ETIMEDOUT)
+			return failure(team) ? failure(team) : -ETIMEDOUT;
 	}
 	return failure(team);
 }
@@ -813,9 +889,7 @@ static int wait_job(struct cc_member *member, const struct cc_req *req, uint64_t
 	int err;
 
 	for (;;) {
-		until = cc_now_ns() + team->timeout_ms * CC_MS;
-		if (until > deadline_ns)
-			until = deadline_ns;
+		until = job_due_ns(team, deadline_ns);
 		err = axon_wait_until(req->queue, req->seqno, until);
 		if (failure(team))
 			return failure(team);
@@ -1051,9 +1125,7 @@ bool cc_member_idle(struct cc_member *member)
 		struct cc_req *req = &member->req[i];
 
 		if (req->state == CC_REQ_GROUPED || req->state == CC_REQ_POSTED ||
-		    req->state == CC_REQ_RUNNING ||
-		    (req->state == CC_REQ_LAUNCHED &&
-		     axon_wait(req->queue, req->seqno, 0) == -ETIMEDOUT))
+		    req->state == CC_REQ_RUNNING || on_card(req))
 			return false;
 	}
 	return true;

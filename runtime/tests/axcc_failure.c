@@ -19,7 +19,8 @@
 #include "group.h"
 #include "soft.h"
 
-#define TIMEOUT_MS	400u
+/* On a busy machine a thread may not run for some hundred. */
+#define TIMEOUT_MS	1200u
 /* By when a failure must be known: a rank may be found late twice, and the machine may be slow. */
 #define PATIENCE_NS	(30ull * 1000000000)
 
@@ -300,6 +301,37 @@ static void test_random(void **state)
 	}
 }
 
+/*
+ * Rank 0 waits for rank 1, which cannot come: it waits for a job of an operation before, where rank 2's
+ * core is taken. It is rank 2 whose card hangs.
+ */
+static void test_held_up(void **state)
+{
+	struct shape shape = shape_plain(3, "ring");
+	struct axcc_options o = options();
+	struct occupier s = { 0 };
+	struct axcc_error error;
+	struct group g;
+	uint64_t seq;
+
+	group_open(&g, &shape, 4096);
+	group_join(&g, &o);
+	occupy_core(&s, group_dev(&g, 2), g.shape.core[2]);
+	assert_int_equal(axcc_send(g.comm[2], (struct axcc_buf) { g.arena[2].bo, 0 }, 10,
+				   AXON_DTYPE_INT8, 1, NULL), 0);
+	assert_int_equal(axcc_recv(g.comm[1], (struct axcc_buf) { g.arena[1].bo, 0 }, 10,
+				   AXON_DTYPE_INT8, 2, NULL), 0);
+	assert_int_equal(axcc_send(g.comm[0], (struct axcc_buf) { g.arena[0].bo, 0 }, 10,
+				   AXON_DTYPE_INT8, 1, &seq), 0);
+	assert_int_equal(axcc_wait(g.comm[0], seq, 1000000), -ETIMEDOUT);
+	assert_int_equal(axcc_wait(g.comm[0], seq, -1), -EIO);
+	axcc_comm_error(g.comm[0], &error);
+	assert_int_equal(error.kind, AXCC_ERROR_CARD);
+	assert_int_equal(error.rank, 2);
+	free_core(&s);
+	group_close(&g);
+}
+
 /* ---- wrong calls ---- */
 
 /* Ranks 0 and 2 are right; what rank 1 calls is another operation. */
@@ -485,6 +517,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_mismatch),
 		cmocka_unit_test(test_send_mismatch),
 		cmocka_unit_test(test_abort_init),
