@@ -195,13 +195,6 @@ static int failure(struct cc_team *team)
 	return atomic_load_explicit(&team->failed, memory_order_acquire) ? team->error.error : 0;
 }
 
-static int internal(struct cc_team *team, const struct cc_doing *doing,
-		    const struct cc_member *member, int err)
-{
-	return failure(team) ? failure(team) :
-		fail(team, doing, AXCC_ERROR_INTERNAL, err, member->rank, strerror(-err));
-}
-
 /* A message failed. Most often that is because a process ended, and the coordinator knows which. */
 static int net_failed(struct cc_team *team, const struct cc_doing *doing, uint32_t peer, int err)
 {
@@ -284,6 +277,7 @@ static int submit(struct cc_team *team, struct lane *lane, struct slot *slot)
 	uint64_t va;
 	int err;
 
+	slot->state = SLOT_CARD;
 	pthread_mutex_lock(&team->lock);
 	err = cc_buffer_bind(f->member, f->buf, &va);
 	pthread_mutex_unlock(&team->lock);
@@ -301,7 +295,6 @@ static int submit(struct cc_team *team, struct lane *lane, struct slot *slot)
 		job = (struct drm_axon_job) { .opcode = AXON_CMD_LAUNCH,
 					      .operand = { code->va } };
 	}
-	slot->state = SLOT_CARD;
 	return axon_submit(f->member->queue, &job, 1, NULL, 0, &slot->seqno);
 }
 
@@ -365,7 +358,21 @@ static void accept_piece(struct lane *lane, const struct slot *slot)
 	lane->used++;
 }
 
-static int start_pieces(struct cc_team *team, struct lane *lane, bool *moved)
+/* A piece failed. Whose fault it is depends on where it was. */
+static int piece_failed(struct cc_team *team, const struct cc_doing *doing, const struct slot *slot,
+			int err)
+{
+	struct cc_req req = { .coll = doing->coll, .nth = doing->nth };
+
+	if (failure(team))
+		return failure(team);
+	if (slot->state == SLOT_CARD)
+		return cc_team_job_failed(slot->flow->member, &req, err);
+	return net_failed(team, doing, slot->flow->peer, err);
+}
+
+static int start_pieces(struct cc_team *team, const struct cc_doing *doing, struct lane *lane,
+			bool *moved)
 {
 	struct cc_staging *staging;
 	struct slot *slot;
@@ -377,10 +384,8 @@ static int start_pieces(struct cc_team *team, struct lane *lane, bool *moved)
 		pthread_mutex_unlock(&team->lock);
 		if (!err)
 			err = lane->out ? submit(team, lane, slot) : exchange(team, lane, slot);
-		if (err == -EAGAIN)
-			return 0;
 		if (err)
-			return err;
+			return err == -EAGAIN ? 0 : piece_failed(team, doing, slot, err);
 		accept_piece(lane, slot);
 		*moved = true;
 	}
@@ -415,19 +420,6 @@ static int advance(struct cc_team *team, struct lane *lane, struct slot *slot, b
 	return 0;
 }
 
-/* A piece failed. Whose fault it is depends on where it was. */
-static int piece_failed(struct cc_team *team, const struct cc_doing *doing, const struct slot *slot,
-			int err)
-{
-	struct cc_req req = { .coll = doing->coll, .nth = doing->nth };
-
-	if (failure(team))
-		return failure(team);
-	if (slot->state == SLOT_CARD)
-		return cc_team_job_failed(slot->flow->member, &req, err);
-	return net_failed(team, doing, slot->flow->peer, err);
-}
-
 /* What has ended leaves the ring in order. */
 static void retire(struct lane *lane)
 {
@@ -457,8 +449,7 @@ static int lane_step(struct cc_team *team, const struct cc_doing *doing, struct 
 			break;
 	}
 	retire(lane);
-	err = start_pieces(team, lane, moved);
-	return err ? internal(team, doing, &team->member[0], err) : 0;
+	return start_pieces(team, doing, lane, moved);
 }
 
 static const struct slot *find_slot(const struct lane *lane, enum slot_state state)
@@ -472,6 +463,27 @@ static const struct slot *find_slot(const struct lane *lane, enum slot_state sta
 			return slot;
 	}
 	return NULL;
+}
+
+/* Whose data are waited for. */
+static uint32_t awaited(const struct lane *lane)
+{
+	const struct slot *slot = find_slot(&lane[1], SLOT_NET);
+
+	if (!slot)
+		slot = find_slot(&lane[0], SLOT_NET);
+	return slot ? slot->flow->peer : AXCC_NO_RANK;
+}
+
+static int poll_failed(struct cc_team *team, const struct cc_doing *doing, const struct lane *lane,
+		       int err)
+{
+	uint32_t peer = awaited(lane);
+
+	if (peer != AXCC_NO_RANK)
+		return net_failed(team, doing, peer, err);
+	return failure(team) ? failure(team) : fail(team, doing, AXCC_ERROR_INTERNAL, err,
+						    team->member[0].rank, strerror(-err));
 }
 
 /* Nothing can be done right now: waits for a card if one works, else for the network. */
@@ -512,16 +524,6 @@ static int overdue(struct cc_team *team, const struct cc_doing *doing, uint32_t 
 		     "does not get on: it does not say who neither sends nor takes data");
 }
 
-/* Whose data are waited for. */
-static uint32_t awaited(const struct lane *lane)
-{
-	const struct slot *slot = find_slot(&lane[1], SLOT_NET);
-
-	if (!slot)
-		slot = find_slot(&lane[0], SLOT_NET);
-	return slot ? slot->flow->peer : AXCC_NO_RANK;
-}
-
 int cc_flows_run(struct cc_team *team, const struct cc_doing *doing, struct cc_flow *out,
 		 uint32_t num_out, struct cc_flow *in, uint32_t num_in)
 {
@@ -547,7 +549,9 @@ int cc_flows_run(struct cc_team *team, const struct cc_doing *doing, struct cc_f
 		} else {
 			err = rest(team, lane);
 		}
-		if (!err && awaited(lane) != AXCC_NO_RANK)
+		if (err)
+			err = poll_failed(team, doing, lane, err);
+		else if (awaited(lane) != AXCC_NO_RANK)
 			err = overdue(team, doing, awaited(lane), since, &told);
 	}
 	return err ? err : failure(team);
