@@ -251,6 +251,7 @@ struct cc_req {
  * @staging: host memory that data go through on their way to other processes, or NULL
  * @scratch: HBM for what has no place in the user's buffers, or NULL
  * @moved: jobs of @queue that had ended when that was last looked at
+ * @inside: calls under way that do not wait for other ranks (atomic)
  */
 struct cc_member {
 	struct cc_team *team;
@@ -272,6 +273,7 @@ struct cc_member {
 	struct cc_staging *staging;
 	struct cc_buffer *scratch;
 	uint64_t moved;
+	atomic_uint inside;
 };
 
 int cc_member_init(struct cc_member *member, const struct axcc_options *options);

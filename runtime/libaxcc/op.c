@@ -24,6 +24,8 @@ uint64_t cc_now_ns(void)
 
 /* Time that does not come. */
 #define NEVER	UINT64_MAX
+/* How often a rank is looked for that is about to come. */
+#define LOOK_NS	(10 * CC_MS)
 
 /* ---- what a rank brings ---- */
 
@@ -640,19 +642,21 @@ int cc_post(struct cc_member *member, const struct cc_call *call, uint64_t *seq)
 	struct cc_part part;
 	struct cc_req *req;
 	bool in_place;
-	int err = cc_call_check(member->team, call);
+	int err;
 
+	atomic_fetch_add(&member->inside, 1);
+	err = cc_call_check(member->team, call);
 	if (!err)
 		err = cc_call_part(member, call, &part, &in_place);
-	if (err)
-		return err;
-	err = number(member, call, CC_REQ_POSTED, &req);
 	if (!err) {
-		if (seq)
+		err = number(member, call, CC_REQ_POSTED, &req);
+		if (!err && seq)
 			*seq = req->seq;
-		err = arrive(member, req, call, &part, in_place);
+		if (!err)
+			err = arrive(member, req, call, &part, in_place);
+		pthread_mutex_unlock(&member->team->lock);
 	}
-	pthread_mutex_unlock(&member->team->lock);
+	atomic_fetch_sub(&member->inside, 1);
 	return err;
 }
 
@@ -660,21 +664,24 @@ int cc_post_later(struct cc_member *member, const struct cc_call *call, struct c
 		  uint64_t *seq)
 {
 	struct cc_req *req;
-	int err = cc_call_check(member->team, call);
+	int err;
 
+	atomic_fetch_add(&member->inside, 1);
+	err = cc_call_check(member->team, call);
 	if (!err)
 		err = cc_call_part(member, call, &later->part, &later->in_place);
-	if (err)
-		return err;
-	err = number(member, call, CC_REQ_GROUPED, &req);
 	if (!err) {
-		cc_part_hold(&later->part);
-		later->member = member;
-		later->seq = req->seq;
-		if (seq)
-			*seq = req->seq;
+		err = number(member, call, CC_REQ_GROUPED, &req);
+		if (!err) {
+			cc_part_hold(&later->part);
+			later->member = member;
+			later->seq = req->seq;
+			if (seq)
+				*seq = req->seq;
+		}
+		pthread_mutex_unlock(&member->team->lock);
 	}
-	pthread_mutex_unlock(&member->team->lock);
+	atomic_fetch_sub(&member->inside, 1);
 	return err;
 }
 
@@ -685,11 +692,13 @@ int cc_post_now(struct cc_later *later, const struct cc_call *call)
 	struct cc_req *req = &member->req[later->seq % CC_MAX_REQS];
 	int err;
 
+	atomic_fetch_add(&member->inside, 1);
 	pthread_mutex_lock(&team->lock);
 	err = atomic_load(&team->failed) ? team->error.error :
 		arrive(member, req, call, &later->part, later->in_place);
 	cc_part_put(&later->part);
 	pthread_mutex_unlock(&team->lock);
+	atomic_fetch_sub(&member->inside, 1);
 	return err;
 }
 
@@ -757,7 +766,12 @@ static void missing_rank(struct cc_team *team, uint32_t rank, uint32_t coll, uin
 /* A rank of this process has waited for long enough. */
 static void overdue(struct cc_team *team, const struct cc_req *req)
 {
-	if (!cc_coordinates(team))
+	struct cc_blame blame = { .coll = req->coll, .nth = req->nth };
+
+	/* A card that has failed says more than that somebody did not come. */
+	if (cc_blame_cards(team, &blame))
+		cc_team_fail(team, &blame);
+	else if (!cc_coordinates(team))
 		missing_rank(team, 0, req->coll, req->nth, "did not say who has come");
 	else if (is_pair(req->coll))
 		missing_rank(team, req->peer, req->coll, 0, "did not come");
@@ -825,6 +839,23 @@ static struct cc_member *held_up(struct cc_team *team, const struct cc_req *req,
 	return found;
 }
 
+/*
+ * A rank of this process that the request waits for has a call under way: it is held up by a card that
+ * is slow to answer, its own or another's, and not by itself. Not for ever: cards are given up.
+ */
+static bool comes(struct cc_team *team, const struct cc_req *req, uint64_t now)
+{
+	uint32_t i;
+
+	if (team->remote || now >= due_ns(team, req) + CC_MS * 2 * team->timeout_ms)
+		return false;
+	for (i = 0; i < team->members; i++)
+		if (waits_for(team, req, team->member[i].rank) &&
+		    atomic_load(&team->member[i].inside))
+			return true;
+	return false;
+}
+
 /* That job's end, or its failure. Leaves the lock meanwhile. */
 static int wait_held_up(struct cc_member *member, const struct cc_req *job, uint64_t deadline_ns)
 {
@@ -843,13 +874,32 @@ static int wait_held_up(struct cc_member *member, const struct cc_req *job, uint
 	return err;
 }
 
+/*
+ * The others have had their time. Return: 0, an error of @team, or -ETIMEDOUT: it is the deadline that
+ * is over. The lock is held.
+ */
+static int past_due(struct cc_team *team, const struct cc_req *req, uint64_t now,
+		    uint64_t deadline_ns)
+{
+	struct cc_req job;
+	struct cc_member *held = held_up(team, req, &job);
+
+	if (held)
+		return wait_held_up(held, &job, deadline_ns);
+	if (!comes(team, req, now))
+		overdue(team, req);
+	else if (now >= deadline_ns)
+		return -ETIMEDOUT;
+	else
+		sleep_until(team, now + LOOK_NS, now);
+	return 0;
+}
+
 /* Until the request has a job or is done. The lock is held. */
 static int wait_others(struct cc_member *member, struct cc_req *req, uint64_t seq,
 		       uint64_t deadline_ns)
 {
 	struct cc_team *team = member->team;
-	struct cc_member *held;
-	struct cc_req job;
 
 	while (req->seq == seq && !failure(team) &&
 	       (req->state == CC_REQ_POSTED || req->state == CC_REQ_RUNNING)) {
@@ -859,13 +909,10 @@ static int wait_others(struct cc_member *member, struct cc_req *req, uint64_t se
 
 		if (now < due && now >= deadline_ns)
 			return -ETIMEDOUT;
-		held = now < due ? NULL : held_up(team, req, &job);
 		if (now < due)
 			sleep_until(team, due < deadline_ns ? due : deadline_ns, now);
-		else if (!held)
-			overdue(team, req);
-		else if (wait_held_up(held, &job, deadline_ns) == -ETIMEDOUT)
-			return failure(team) ? failure(team) : -ETIMEDOUT;
+		else if (past_due(team, req, now, deadline_ns) == -ETIMEDOUT && !failure(team))
+			return -ETIMEDOUT;
 	}
 	return failure(team);
 }
@@ -931,7 +978,12 @@ int cc_wait(struct cc_member *member, uint64_t seq, uint64_t deadline_ns)
 	if (!err && req->seq == seq)
 		copy = *req;
 	pthread_mutex_unlock(&team->lock);
-	return !err && copy.state == CC_REQ_LAUNCHED ? wait_job(member, &copy, deadline_ns) : err;
+	if (err || copy.state != CC_REQ_LAUNCHED)
+		return err;
+	atomic_fetch_add(&member->inside, 1);
+	err = wait_job(member, &copy, deadline_ns);
+	atomic_fetch_sub(&member->inside, 1);
+	return err;
 }
 
 /* ---- several processes ---- */
