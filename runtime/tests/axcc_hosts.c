@@ -216,7 +216,8 @@ static bool right_error(const struct job *job, const struct axcc_error *e)
 	case FAIL_STOP:
 		return e->kind == AXCC_ERROR_TIMEOUT;
 	case FAIL_HANG:
-		return e->kind == AXCC_ERROR_CARD;
+		/* Its own process knows why, the others only that nothing comes from it. */
+		return e->kind == AXCC_ERROR_CARD || e->kind == AXCC_ERROR_TIMEOUT;
 	default:
 		return e->kind == AXCC_ERROR_ABORTED;
 	}
@@ -295,10 +296,7 @@ static int run_host(void *arg, uint32_t proc)
 	int status;
 
 	group_open(&h.g, &shape, coll_arena_size(&largest, total(job)));
-	/* Making cards takes its time; a communicator's timeout is not for that. */
-	atomic_fetch_add(&procs_shared->ready, 1);
-	while (atomic_load(&procs_shared->ready) < job->hosts)
-		procs_nap();
+	procs_meet(job->hosts);
 	status = join(&h);
 	if (!status && victim && pthread_create(&thread, NULL, run_victim, &h))
 		status = 1;

@@ -41,6 +41,15 @@ void procs_nap(void)
 	nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
 }
 
+void procs_meet(uint32_t procs)
+{
+	uint64_t end = procs_now_ms() + PATIENCE_S * 1000;
+
+	atomic_fetch_add(&procs_shared->ready, 1);
+	while (atomic_load(&procs_shared->ready) < procs && procs_now_ms() < end)
+		procs_nap();
+}
+
 /* There under AddressSanitizer: a child that leaks was not content. */
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 

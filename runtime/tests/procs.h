@@ -32,6 +32,8 @@ void procs_nap(void);
 uint64_t procs_now_ms(void);
 /* Forks: @fn is called with @arg and the child's number, and what it returns is its status. */
 void procs_start(uint32_t procs, int (*fn)(void *arg, uint32_t proc), void *arg, pid_t *pid);
+/* In a child: until all have come here. Making cards takes its time, and no timeout is for that. */
+void procs_meet(uint32_t procs);
 /* Until all but @lost have ended with 0; that one is killed. */
 void procs_finish(pid_t *pid, uint32_t procs, uint32_t lost);
 /* Until that many children have counted themselves in procs_shared->arrived. */
