@@ -48,6 +48,11 @@
 #define CC_MIN_SPACE		(64ull << 30)
 /* Operations of a rank that may be under way. */
 #define CC_MAX_REQS		256u
+/*
+ * Collectives that the coordinator may know of: those that were started and that its own ranks have
+ * not ended, and as many again, which ranks of other processes have called that ended theirs.
+ */
+#define CC_MAX_OPS		(2 * CC_MAX_REQS)
 
 struct cc_team;
 struct cc_member;
@@ -563,7 +568,7 @@ struct cc_team {
 	struct cc_plan *dying;
 	uint32_t num_plans;
 
-	struct cc_op op[CC_MAX_REQS];
+	struct cc_op op[CC_MAX_OPS];
 	struct cc_pair *pair;
 	struct cc_half *spare_halves;
 	uint32_t met;

@@ -258,7 +258,7 @@ static int launch(struct cc_team *team, const struct cc_launch *l, struct handed
 
 static struct cc_op *op_of(struct cc_team *team, uint64_t nth)
 {
-	return &team->op[nth % CC_MAX_REQS];
+	return &team->op[nth % CC_MAX_OPS];
 }
 
 static void op_open(struct cc_team *team, struct cc_op *op, const struct cc_call *call,
@@ -1110,7 +1110,7 @@ uint64_t cc_ops_due(struct cc_team *team)
 	uint64_t due = pairs_due(team);
 	uint32_t i;
 
-	for (i = 0; i < CC_MAX_REQS; i++)
+	for (i = 0; i < CC_MAX_OPS; i++)
 		if (op_due(team, &team->op[i]) < due)
 			due = op_due(team, &team->op[i]);
 	return due;
@@ -1131,7 +1131,7 @@ bool cc_ops_judge(struct cc_team *team, uint64_t now_ns)
 {
 	uint32_t i, rank;
 
-	for (i = 0; i < CC_MAX_REQS; i++) {
+	for (i = 0; i < CC_MAX_OPS; i++) {
 		if (now_ns < op_due(team, &team->op[i]))
 			continue;
 		rank = at_fault(team, &team->op[i]);
@@ -1156,7 +1156,7 @@ void cc_op_oldest(struct cc_team *team, const struct axcc_ranks *ranks, struct c
 {
 	uint32_t i;
 
-	for (i = 0; i < CC_MAX_REQS; i++) {
+	for (i = 0; i < CC_MAX_OPS; i++) {
 		const struct cc_op *op = &team->op[i];
 
 		if (!op->open || (blame->nth && op->nth > blame->nth))

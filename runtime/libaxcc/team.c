@@ -163,7 +163,7 @@ static int init_ops(struct cc_team *team)
 {
 	uint32_t i;
 
-	for (i = 0; i < CC_MAX_REQS; i++) {
+	for (i = 0; i < CC_MAX_OPS; i++) {
 		struct cc_op *op = &team->op[i];
 
 		op->targets = calloc(team->ranks, sizeof(*op->targets));
@@ -281,7 +281,7 @@ static void free_ops(struct cc_team *team)
 {
 	uint32_t i, r;
 
-	for (i = 0; i < CC_MAX_REQS; i++) {
+	for (i = 0; i < CC_MAX_OPS; i++) {
 		struct cc_op *op = &team->op[i];
 
 		for (r = 0; op->part && r < team->ranks; r++)
@@ -417,7 +417,7 @@ void cc_team_gone(struct cc_team *team, uint32_t rank)
 	if (!cc_coordinates(team))
 		return;
 	/* Others wait for it in vain. */
-	for (i = 0; i < CC_MAX_REQS && !atomic_load(&team->failed); i++)
+	for (i = 0; i < CC_MAX_OPS && !atomic_load(&team->failed); i++)
 		if (team->op[i].open && !axcc_ranks_has(&team->op[i].came, rank))
 			fail_left(team, rank, team->op[i].req.coll, team->op[i].nth, "left");
 }

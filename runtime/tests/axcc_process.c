@@ -275,6 +275,39 @@ static void test_in_flight(void **state)
 	run(3, in_flight);
 }
 
+/*
+ * As many as there is room for, all the time: who only sends is done before the coordinator is, and
+ * comes with the next ones while that still has the old.
+ */
+static int run_ahead(struct rank *r)
+{
+	struct coll_arena a;
+	struct axcc_buf buf;
+	uint64_t seq = 0;
+	uint32_t i;
+	int err;
+
+	if (join(r))
+		return 1;
+	CHECK(!coll_arena_open(&a, r->dev, 4096));
+	buf = (struct axcc_buf) { a.bo, 0 };
+	for (i = 0; i < 2000; i++) {
+		while ((err = axcc_broadcast(r->comm, buf, buf, 16, AXON_DTYPE_UINT8, 1, &seq)) ==
+		       -EAGAIN)
+			CHECK(!axcc_wait(r->comm, i - 255, -1));
+		CHECK(!err);
+		CHECK(seq == i + 1);
+	}
+	CHECK(!axcc_wait(r->comm, seq, -1));
+	coll_arena_close(&a);
+	return 0;
+}
+
+static void test_run_ahead(void **state)
+{
+	run(2, run_ahead);
+}
+
 /* ---- wrong calls ---- */
 
 static int wrong_count(struct rank *r)
@@ -508,6 +541,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_large, procs_end_root),
 		cmocka_unit_test_teardown(test_send, procs_end_root),
 		cmocka_unit_test_teardown(test_in_flight, procs_end_root),
+		cmocka_unit_test_teardown(test_run_ahead, procs_end_root),
 		cmocka_unit_test_teardown(test_mismatch, procs_end_root),
 		cmocka_unit_test_teardown(test_killed, procs_end_root),
 		cmocka_unit_test_teardown(test_hung, procs_end_root),

@@ -184,7 +184,6 @@ int axcc_unique_id_from_pmix(uint32_t timeout_ms, struct axcc_unique_id *id, str
  *	of the environment variable AXCC_ALGO, or the fastest. Between processes it is for what the
  *	cards of each do
  * @spin_us: waiting looks that long before it sleeps; 0: never
- * @reserved0: must be 0
  * @vm: address space in which buffers are bound, of the rank's device; NULL: one of its own. With
  *	streams (axcc_stream_create()) it is that of the program
  * @vm_start: with @vm: addresses that the communicator may use: @vm_start <= a < @vm_end
@@ -398,7 +397,8 @@ struct axcc_buf {
  * other overlaps of send and recv are -EINVAL. @count may be 0. @seq (may be NULL) gets the number
  * of the operation for axcc_wait(); numbers grow by 1 with every operation of the communicator.
  *
- * Return: 0, -EINVAL, -ENOSPC (HBM is full), -ENOMEM, or the communicator's error.
+ * Return: 0, -EINVAL, -EAGAIN (256 operations of this rank are under way: wait for the oldest),
+ * -ENOSPC (HBM is full), -ENOMEM, or the communicator's error.
  */
 
 /** axcc_all_reduce() - in place: recv = send */
