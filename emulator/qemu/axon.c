@@ -32,6 +32,12 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
 #define AXON_AER_OFFSET		0x100
 #define AXON_DSN_OFFSET		0x150
 
+/* See axon_keep_apart(). */
+#define AXON_TOGETHER		8			/* doorbells from one's own CPU */
+#define AXON_STREAM_NS		(10 * SCALE_MS)		/* at most between those of a stream */
+#define AXON_CROWDED_NS		SCALE_MS		/* of work, or of waiting for the CPU */
+#define AXON_APART_AGAIN_NS	NANOSECONDS_PER_SECOND
+
 /**
  * struct AxonState - one card
  * @parent_obj: QOM parent
@@ -56,7 +62,13 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
  * @work: set by whoever has work for @thread (atomic)
  * @asleep: @thread is, or is about to be, blocked on @wakeup (atomic)
  * @rung_on: host CPU that the last doorbell came from, -1 at first (atomic)
- * @poll_ns: how long @thread polls now; its own
+ * @poll_ns: how long @thread polls now; its own, as the next six
+ * @apart: @thread keeps off the CPU that @rung_on was
+ * @cpus: where it may run when it is not @apart
+ * @others: where it may run now that it is
+ * @together: how often in a row a doorbell came from its own CPU
+ * @idle_at: when it last had nothing to do
+ * @apart_from: it does not go apart before this time
  * @hold: @thread shall park; written under the BQL (atomic)
  * @quit: @thread shall end; written under the BQL (atomic)
  * @lock: guards the next four and the two conditions
@@ -93,6 +105,12 @@ struct AxonState {
 	int asleep;
 	int rung_on;
 	int64_t poll_ns;
+	bool apart;
+	cpu_set_t cpus;
+	cpu_set_t others;
+	unsigned int together;
+	int64_t idle_at;
+	int64_t apart_from;
 	int hold;
 	int quit;
 	QemuMutex lock;
@@ -246,6 +264,67 @@ static bool axon_may_poll(AxonState *s, int64_t idle_ns, bool yields)
 	return idle_ns < s->poll_ns && (yields || qatomic_read(&s->rung_on) != sched_getcpu());
 }
 
+static void axon_go_together(AxonState *s)
+{
+	cpu_set_t now;
+
+	s->apart = false;
+	/* Unless somebody has said meanwhile where it shall run. */
+	if (!sched_getaffinity(0, sizeof(now), &now) && CPU_EQUAL(&now, &s->others))
+		sched_setaffinity(0, sizeof(s->cpus), &s->cpus);
+}
+
+static void axon_go_apart(AxonState *s, int cpu)
+{
+	if (s->apart)
+		axon_go_together(s);
+	if (sched_getaffinity(0, sizeof(s->cpus), &s->cpus))
+		return;
+	s->others = s->cpus;
+	CPU_CLR(cpu, &s->others);
+	/* Refused where a sandbox forbids it: then it stays. */
+	s->apart = CPU_COUNT(&s->others) && !sched_setaffinity(0, sizeof(s->others), &s->others);
+}
+
+/*
+ * The host's scheduler likes to put the thread beside the guest CPU that wakes it, since one sleeps
+ * while the other works. It does so because nobody polls there. So in a stream of short commands
+ * the thread moves away; when the stream ends, where it runs is the scheduler's choice again. A gang
+ * has threads enough to spread.
+ */
+static void axon_keep_apart(AxonState *s, int64_t slept_ns, bool gang)
+{
+	int cpu = qatomic_read(&s->rung_on);
+
+	if (slept_ns >= AXON_STREAM_NS || gang) {
+		s->together = 0;
+		if (s->apart)
+			axon_go_together(s);
+		return;
+	}
+	if (!s->poll_us || cpu < 0 || cpu != sched_getcpu() || ++s->together < AXON_TOGETHER)
+		return;
+	s->together = 0;
+	if (s->idle_at >= s->apart_from)
+		axon_go_apart(s, cpu);
+}
+
+/*
+ * Apart, the thread cannot go where there is room. So it must not when it works for long, or when
+ * others want the CPU it has moved to: both show as a long time without a look at an idle card.
+ */
+static void axon_check_crowd(AxonState *s, bool busy)
+{
+	int64_t now = get_clock();
+
+	if (now - s->idle_at > AXON_CROWDED_NS) {
+		axon_go_together(s);
+		s->apart_from = now + AXON_APART_AGAIN_NS;
+	}
+	if (!busy)
+		s->idle_at = now;
+}
+
 /* More if a little more would have spared the sleep, a quarter if nothing would have. */
 static void axon_poll_adapt(AxonState *s, int64_t slept_ns)
 {
@@ -254,8 +333,8 @@ static void axon_poll_adapt(AxonState *s, int64_t slept_ns)
 	s->poll_ns = slept_ns < most ? MIN(2 * s->poll_ns, most) : most / 4;
 }
 
-/* Blocks until somebody has work or the card's own deadline is reached. */
-static void axon_sleep(AxonState *s)
+/* Blocks until somebody has work, the card's own deadline is reached or a stream has ended. */
+static void axon_sleep(AxonState *s, bool gang)
 {
 	GPollFD fd = { .fd = event_notifier_get_fd(&s->wakeup), .events = G_IO_IN };
 	int64_t left, start;
@@ -264,9 +343,13 @@ static void axon_sleep(AxonState *s)
 	qatomic_set(&s->asleep, 1);
 	smp_mb();
 	if (axon_may_sleep(s, &left)) {
+		if (s->apart && (left < 0 || left > AXON_STREAM_NS))
+			left = AXON_STREAM_NS;
 		start = get_clock();
 		qemu_poll_ns(&fd, 1, left);
-		axon_poll_adapt(s, get_clock() - start);
+		s->idle_at = get_clock();
+		axon_poll_adapt(s, s->idle_at - start);
+		axon_keep_apart(s, s->idle_at - start, gang);
 	}
 	qatomic_set(&s->asleep, 0);
 	event_notifier_test_and_clear(&s->wakeup);
@@ -319,6 +402,8 @@ static bool axon_slice(AxonState *s)
 {
 	bool more = axon_card_run(s->card);
 
+	if (s->apart)
+		axon_check_crowd(s, more);
 	axon_deliver(s, more);
 	return more || qatomic_read(&s->quit);
 }
@@ -366,7 +451,7 @@ static void *axon_thread(void *opaque)
 			idle_since = get_clock();
 			gang = axon_card_waits_for(s->card) != AXON_NO_PEER;
 		} else if (!axon_may_poll(s, get_clock() - idle_since, gang)) {
-			axon_sleep(s);
+			axon_sleep(s, gang);
 			idle_since = 0;
 		} else if (gang) {
 			/* The thread of the card that is waited for may want this very CPU. */
@@ -610,6 +695,9 @@ static bool axon_start_thread(AxonState *s, Error **errp)
 	s->irq_bh = qemu_bh_new(axon_irq_bh, s);
 	s->hold = s->quit = s->work = s->asleep = 0;
 	s->rung_on = -1;
+	s->apart = false;
+	s->together = 0;
+	s->idle_at = s->apart_from = 0;
 	s->poll_ns = s->poll_us * (int64_t)SCALE_US / 4;
 	s->parked = s->yielded = s->ended = s->left = false;
 	/* Of no consequence if it fails: see axon_may_sleep(). */

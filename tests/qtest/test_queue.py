@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Rings: commands in, completions and interrupts out, and what a bad ring does."""
+import os
+import time
 import unittest
 
 from card import C, Card, MailboxError, firmware
@@ -122,3 +124,68 @@ class AwakeCard(unittest.TestCase):
                 queue.put("NOP")
                 self.assertTrue(queue.ring())
                 self.assertEqual(queue.wait()[2], C["AXON_STATUS_OK"])
+
+
+class Place(unittest.TestCase):
+    """The card's thread leaves the CPU of the doorbells in a stream, and only then."""
+
+    def setUp(self):
+        # It sleeps after each command and so notices where the next one comes from.
+        self.vm = Machine(card_args(0, more=",poll-us=1"))
+        self.addCleanup(self.vm.close)
+        self.card = Card(self.vm)
+        self.card.boot(firmware())
+        self.card.make_address_space()
+        self.queue = self.card.make_queue()
+        tasks = "/proc/%d/task" % self.vm.process.pid
+        for task in os.listdir(tasks):
+            with open("%s/%s/comm" % (tasks, task), encoding="ascii") as comm:
+                if comm.read().startswith("axon/"):
+                    self.thread = int(task)
+        self.home = os.sched_getaffinity(self.thread)
+
+    def nop(self):
+        self.queue.put("NOP")
+        self.queue.ring()
+        self.assertEqual(self.queue.wait()[2], C["AXON_STATUS_OK"])
+        now = os.sched_getaffinity(self.thread)
+        self.assertLessEqual(now, self.home)
+        return now
+
+    def go_apart(self):
+        if len(self.home) < 2:
+            self.skipTest("one CPU")
+        end = time.monotonic() + 10
+        while True:
+            now = self.nop()
+            if now != self.home:
+                return now
+            if time.monotonic() > end:
+                self.skipTest("the scheduler kept them apart by itself")
+
+    def assert_at_home(self):
+        wait_until(lambda: os.sched_getaffinity(self.thread) == self.home, "the thread to be let go")
+
+    def test_home_when_a_stream_ends(self):
+        self.go_apart()
+        self.assert_at_home()
+
+    def test_others_decide(self):
+        # Not what the thread has chosen itself, which nobody could tell from it.
+        some = {min(self.home - self.go_apart())}
+        os.sched_setaffinity(self.thread, some)
+        for _ in range(100):
+            self.assertEqual(self.nop(), some)
+        time.sleep(0.1)
+        self.assertEqual(os.sched_getaffinity(self.thread), some)
+
+    def test_one_cpu(self):
+        self.home = {min(self.home)}
+        os.sched_setaffinity(self.thread, self.home)
+        for _ in range(200):
+            self.assertEqual(self.nop(), self.home)
+
+    def test_reset_while_apart(self):
+        self.go_apart()
+        self.card.flr()
+        self.assert_at_home()
