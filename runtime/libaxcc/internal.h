@@ -255,7 +255,8 @@ struct cc_req {
  * @nth: number of the newest collective
  * @staging: host memory that data go through on their way to other processes, or NULL
  * @scratch: HBM for what has no place in the user's buffers, or NULL
- * @moved: jobs of @queue that had ended when that was last looked at
+ * @moved: jobs of @queue that had ended when one more was last seen to have
+ * @moved_ns: when that was
  * @inside: calls under way that do not wait for other ranks (atomic)
  */
 struct cc_member {
@@ -278,6 +279,7 @@ struct cc_member {
 	struct cc_staging *staging;
 	struct cc_buffer *scratch;
 	uint64_t moved;
+	uint64_t moved_ns;
 	atomic_uint inside;
 };
 
@@ -430,8 +432,15 @@ int cc_call_part(struct cc_member *member, const struct cc_call *call, struct cc
 		 bool *in_place);
 void cc_part_hold(const struct cc_part *part);
 void cc_part_put(struct cc_part *part);
+/* The coordinator's: a send or receive that waits for one of @peer, or NULL. */
+const struct cc_half *cc_half_for(const struct cc_team *team, uint32_t peer);
 void cc_pairs_free(struct cc_team *team);
 uint32_t cc_pair_slot(const struct cc_team *team, uint32_t a, uint32_t b);
+
+/* ---- stream.c ---- */
+
+/* Is a list of stages waiting for that rank's? */
+bool cc_streams_need(const struct cc_team *team, uint32_t rank);
 
 /* ---- team.c ---- */
 
@@ -448,7 +457,6 @@ struct cc_way {
  * @host: number of its host, equal for those that can share memory
  * @process: number of its process
  * @card: number of its card on that host
- * @places: of the card's fabric
  * @way: from its card, by place
  */
 struct cc_seat {
@@ -456,7 +464,6 @@ struct cc_seat {
 	uint64_t host;
 	uint64_t process;
 	uint64_t card;
-	uint32_t places;
 	struct cc_way way[AXON_MAX_PEERS];
 };
 

@@ -21,11 +21,15 @@
 
 /* ---- at the root ---- */
 
-static void nap(const struct cc_limit *limit)
+/* Before the next attempt. Return: 0, -ETIME (there is none any more), -ECANCELED. */
+static int nap(const struct cc_limit *limit)
 {
 	struct cc_limit soon = { cc_now_ns() + RETRY_NS, limit->abort_fd };
 
-	cc_wire_ready(limit->abort_fd, POLLIN, &soon);
+	if (soon.deadline_ns >= limit->deadline_ns)
+		return -ETIME;
+	/* poll() passes over what is no descriptor; only an abort ends it early. */
+	return cc_wire_ready(-1, 0, &soon) == -ECANCELED ? -ECANCELED : 0;
 }
 
 static bool may_come(int err)
@@ -37,16 +41,14 @@ static bool may_come(int err)
 /* Until it is there, if rank 0 has still to open it. */
 static int reach_root(const struct cc_id *id, const struct cc_limit *limit, int *fd)
 {
-	int err;
+	int err, ended = 0;
 
-	while ((err = cc_address_connect(&id->address, limit, fd))) {
+	while (!ended && (err = cc_address_connect(&id->address, limit, fd))) {
 		if (!id->by_rank_0 || !may_come(err))
 			return err;
-		if (cc_now_ns() >= limit->deadline_ns)
-			return -ETIME;
-		nap(limit);
+		ended = nap(limit);
 	}
-	return 0;
+	return ended;
 }
 
 static void blame_missing(struct cc_blame *blame, const struct axcc_ranks *came, uint32_t ranks)
@@ -157,21 +159,15 @@ static int open_root(const struct cc_id *id, uint32_t rank, const struct cc_limi
 		     struct axcc_root **root)
 {
 	struct cc_id copy = *id;
-	int err;
+	int err, ended = 0;
 
 	*root = NULL;
 	if (!id->by_rank_0 || rank)
 		return 0;
 	/* The one before it may not have gone yet. */
-	while ((err = cc_root_start(&copy, root)) == -EADDRINUSE) {
-		if (cc_now_ns() >= limit->deadline_ns)
-			break;
-		nap(limit);
-		if (!cc_wire_ready(limit->abort_fd, POLLIN,
-				   &(struct cc_limit) { 0, limit->abort_fd }))
-			return -ECANCELED;
-	}
-	return err;
+	while (!ended && (err = cc_root_start(&copy, root)) == -EADDRINUSE)
+		ended = nap(limit);
+	return ended == -ECANCELED ? ended : err;
 }
 
 /* ---- the ranks of this process ---- */
@@ -351,6 +347,9 @@ static void gather(struct meeting *m, struct axcc_comm *comm, const struct cc_jo
 		   const struct cc_table *table, uint64_t process, const struct cc_limit *limit)
 {
 	if (m->count == m->expected) {
+		/* An abort that came before it was here has found no meeting. */
+		if (atomic_load(&comm->aborted))
+			eventfd_write(m->abort_fd, 1);
 		pthread_mutex_unlock(&here.lock);
 		make(m, table, limit->deadline_ns);
 		pthread_mutex_lock(&here.lock);

@@ -557,6 +557,22 @@ static int half_arrive(struct cc_team *team, uint32_t rank, uint64_t seq,
 	return 0;
 }
 
+const struct cc_half *cc_half_for(const struct cc_team *team, uint32_t peer)
+{
+	uint32_t r;
+
+	for (r = 0; team->pair && r < team->ranks; r++) {
+		const struct cc_half *to = team->pair[(size_t)r * team->ranks + peer].first;
+		const struct cc_half *from = team->pair[(size_t)peer * team->ranks + r].first;
+
+		if (to && to->peer == peer)
+			return to;
+		if (from && from->peer == peer)
+			return from;
+	}
+	return NULL;
+}
+
 void cc_pairs_free(struct cc_team *team)
 {
 	struct cc_half *h;
@@ -694,8 +710,7 @@ int cc_post_now(struct cc_later *later, const struct cc_call *call)
 
 	atomic_fetch_add(&member->inside, 1);
 	pthread_mutex_lock(&team->lock);
-	err = atomic_load(&team->failed) ? team->error.error :
-		arrive(member, req, call, &later->part, later->in_place);
+	err = arrive(member, req, call, &later->part, later->in_place);
 	cc_part_put(&later->part);
 	pthread_mutex_unlock(&team->lock);
 	atomic_fetch_sub(&member->inside, 1);
@@ -917,15 +932,24 @@ static int wait_others(struct cc_member *member, struct cc_req *req, uint64_t se
 	return failure(team);
 }
 
-/* Has the queue got on since it was last looked at? */
+/* Has the queue got on within the communicator's time? Several threads may ask. */
 static bool moves(struct cc_member *member)
 {
+	struct cc_team *team = member->team;
 	struct drm_axon_queue_get_state state;
+	uint64_t now = cc_now_ns();
+	bool moves;
 
-	if (axon_queue_state(member->queue, &state) || state.completed == member->moved)
+	if (axon_queue_state(member->queue, &state))
 		return false;
-	member->moved = state.completed;
-	return true;
+	pthread_mutex_lock(&team->lock);
+	if (state.completed != member->moved) {
+		member->moved = state.completed;
+		member->moved_ns = now;
+	}
+	moves = now - member->moved_ns < team->timeout_ms * CC_MS;
+	pthread_mutex_unlock(&team->lock);
+	return moves;
 }
 
 /* The job of a request, without the lock. */

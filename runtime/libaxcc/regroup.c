@@ -161,6 +161,7 @@ static void make_here(struct cc_team *team, struct cc_gathering *g)
 	if (!n) {
 		/* All were taken for lost by one another; each learns that it was. */
 		g->done = true;
+		pthread_cond_broadcast(&team->cond);
 		return;
 	}
 	for (i = 0; i < n; i++) {

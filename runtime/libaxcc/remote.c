@@ -128,6 +128,8 @@ void cc_remote_fail(struct cc_team *team, const struct cc_blame *blame)
 void cc_remote_left(struct cc_team *team, uint32_t rank)
 {
 	tell(team->remote, CC_WIRE_LEFT, &rank, sizeof(rank));
+	/* A shrink may have waited for nobody else. */
+	wake_control(team->remote);
 }
 
 /* ---- work ---- */

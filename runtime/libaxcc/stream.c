@@ -127,6 +127,16 @@ static struct cc_streaming *streaming_find(struct cc_team *team, uint32_t rank)
 	return NULL;
 }
 
+bool cc_streams_need(const struct cc_team *team, uint32_t rank)
+{
+	const struct cc_streaming *s;
+
+	for (s = team->streamings; s; s = s->next)
+		if (s->count < team->ranks && !axcc_ranks_has(&s->came, rank))
+			return true;
+	return false;
+}
+
 static void streaming_put(struct cc_team *team, struct cc_streaming *s)
 {
 	struct cc_streaming **link = &team->streamings;

@@ -99,7 +99,6 @@ int cc_seat_take(struct cc_seat *seat, struct axon_device *dev, uint32_t core)
 	/* A soft card is the handle's own; a device node is the same card in all processes. */
 	seat->card = axon_device_fd(dev) >= 0 ? text_hash(seat->info.card) :
 		(uintptr_t)dev ^ seat->process;
-	seat->places = info.fabric_cards;
 	return info.fabric_uid ? take_ways(seat, dev) : 0;
 }
 
@@ -410,9 +409,12 @@ void cc_team_check_gone(struct cc_team *team, uint32_t coll, uint64_t nth, uint3
 
 void cc_team_gone(struct cc_team *team, uint32_t rank)
 {
+	const struct cc_half *half;
 	uint32_t i;
 
 	axcc_ranks_add(&team->gone, rank);
+	/* A shrink may have waited for nobody else. */
+	pthread_cond_broadcast(&team->cond);
 	/* Only the coordinator knows who has come. */
 	if (!cc_coordinates(team))
 		return;
@@ -420,6 +422,11 @@ void cc_team_gone(struct cc_team *team, uint32_t rank)
 	for (i = 0; i < CC_MAX_OPS && !atomic_load(&team->failed); i++)
 		if (team->op[i].open && !axcc_ranks_has(&team->op[i].came, rank))
 			fail_left(team, rank, team->op[i].req.coll, team->op[i].nth, "left");
+	half = cc_half_for(team, rank);
+	if (half)
+		fail_left(team, rank, half->coll, 0, "left");
+	if (cc_streams_need(team, rank))
+		fail_left(team, rank, AXCC_NUM_COLLS, 0, "left");
 }
 
 void cc_team_leave(struct cc_member *member)
