@@ -9,6 +9,8 @@
 
 #include "internal.h"
 
+#define MAX_ERRNO	4095
+
 static const char *dtype_str(uint32_t dtype)
 {
 	static const char *const names[] = {
@@ -99,6 +101,25 @@ void cc_error_make(struct axcc_error *error, const struct cc_blame *blame,
 	rank_str(who, sizeof(who), blame->rank, info);
 	snprintf(error->text, room, "%s%s%s", op, who,
 		 blame->detail[0] ? blame->detail : strerror(-blame->error));
+}
+
+bool cc_blame_check(struct cc_blame *blame, uint32_t ranks)
+{
+	blame->detail[sizeof(blame->detail) - 1] = '\0';
+	return blame->error < 0 && blame->error >= -MAX_ERRNO && blame->kind &&
+		blame->kind <= AXCC_ERROR_INTERNAL && blame->coll <= AXCC_NUM_COLLS &&
+		(blame->rank < ranks || blame->rank == AXCC_NO_RANK);
+}
+
+int cc_blame_take(struct cc_blame *blame, const void *message, uint32_t ranks)
+{
+	struct cc_blame told;
+
+	memcpy(&told, message, sizeof(told));
+	if (!cc_blame_check(&told, ranks))
+		return -EPROTO;
+	*blame = told;
+	return told.error;
 }
 
 /* ---- what the cards say ---- */

@@ -511,7 +511,7 @@ static int overdue(struct cc_team *team, const struct cc_doing *doing, uint32_t 
 	if (quiet < limit - cc_remote_lead_ns(team))
 		return 0;
 	if (now - *told_ns >= TELL_NS) {
-		cc_remote_stall(team, peer, doing->coll, doing->nth);
+		cc_remote_stall(team, peer);
 		*told_ns = now;
 	}
 	if (quiet < limit)

@@ -623,6 +623,10 @@ void cc_call_str(const struct cc_call *call, char *buf, size_t size);
 /* Fills in the public form. */
 void cc_error_make(struct axcc_error *error, const struct cc_blame *blame,
 		   const struct cc_seat *seat);
+/* Is one that another process sent sound, and of a communicator of @ranks? Ends its text. */
+bool cc_blame_check(struct cc_blame *blame, uint32_t ranks);
+/* Takes one that is all of a message. Return: its error, or -EPROTO. */
+int cc_blame_take(struct cc_blame *blame, const void *message, uint32_t ranks);
 /* What the cards of this process say about a failure. Return: false: nothing. The lock is held. */
 bool cc_blame_cards(const struct cc_team *team, struct cc_blame *blame);
 /* If they do not know: @member met @error. */

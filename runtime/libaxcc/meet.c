@@ -82,11 +82,8 @@ static int listen_root(int fd, const struct cc_hello *hello, struct cc_table *ta
 			return err;
 		if (type == CC_WIRE_TABLE && length == room && table->ranks == hello->ranks)
 			return 0;
-		if (type == CC_WIRE_REFUSE && length == sizeof(*blame)) {
-			memcpy(blame, table, sizeof(*blame));
-			blame->detail[sizeof(blame->detail) - 1] = '\0';
-			return blame->error < 0 ? blame->error : -EPROTO;
-		}
+		if (type == CC_WIRE_REFUSE && length == sizeof(*blame))
+			return cc_blame_take(blame, table, hello->ranks);
 		if (type != CC_WIRE_CAME || length != sizeof(came))
 			return -EPROTO;
 		memcpy(&came, table, sizeof(came));

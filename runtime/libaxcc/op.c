@@ -1176,7 +1176,7 @@ bool cc_ops_judge(struct cc_team *team, uint64_t now_ns)
 	return false;
 }
 
-void cc_op_oldest(struct cc_team *team, const struct axcc_ranks *ranks, struct cc_blame *blame)
+void cc_op_oldest(struct cc_team *team, struct cc_blame *blame)
 {
 	uint32_t i;
 

@@ -413,6 +413,20 @@ static uint32_t whom_to_ask(struct cc_team *team, const struct cc_call_together 
 	return team->remote->self;
 }
 
+bool cc_together_check(struct cc_together *together, uint32_t ranks)
+{
+	uint32_t i;
+
+	if (together->blame.error)
+		return cc_blame_check(&together->blame, ranks);
+	if (together->id.magic != CC_ID_MAGIC || !together->count || together->count > ranks)
+		return false;
+	for (i = 0; i < together->count; i++)
+		if (together->member[i] >= ranks)
+			return false;
+	return true;
+}
+
 static int ask(struct cc_team *team, uint32_t proc, const struct cc_call_together *want,
 	       const struct cc_limit *limit, struct cc_together *together)
 {
@@ -428,7 +442,7 @@ static int ask(struct cc_team *team, uint32_t proc, const struct cc_call_togethe
 		err = cc_wire_recv(fd, &type, together, &length, limit);
 	close(fd);
 	if (!err && (type != CC_WIRE_SHRUNK || length != sizeof(*together) ||
-		     together->count > AXCC_MAX_RANKS))
+		     !cc_together_check(together, team->ranks)))
 		err = -EPROTO;
 	return err;
 }
@@ -479,7 +493,7 @@ static int attempt(struct regroup_task *t, struct cc_member **member, struct cc_
 		return err;
 	*blame = together.blame;
 	if (blame->error)
-		return blame->error < 0 ? blame->error : -EPROTO;
+		return blame->error;
 	err = meet_again(t, &together, member, blame);
 	*again = !t->want.count && (err == -ECONNRESET || err == -ETIME);
 	if (*again && blame->rank < together.count)

@@ -72,5 +72,7 @@ bool cc_gather_ask(struct cc_team *team, int fd, const void *data, uint32_t leng
 /* Concludes what is complete or overdue. Return: when to look again, or UINT64_MAX. */
 uint64_t cc_gather_look(struct cc_team *team, uint64_t now_ns);
 void cc_gather_free(struct cc_team *team);
+/* Is an answer sound that a process of a communicator of @ranks sent? */
+bool cc_together_check(struct cc_together *together, uint32_t ranks);
 
 #endif /* AXON_LIBAXCC_REGROUP_H */

@@ -134,6 +134,21 @@ void cc_remote_left(struct cc_team *team, uint32_t rank)
 
 /* ---- work ---- */
 
+/* Not done by this process, it is not done by the others either. */
+static int no_memory(struct cc_team *team)
+{
+	struct cc_blame blame = {
+		.kind = AXCC_ERROR_INTERNAL,
+		.error = -ENOMEM,
+		.rank = team->member[0].rank,
+		.coll = AXCC_NUM_COLLS,
+	};
+
+	cc_team_fail(team, &blame);
+	return -ENOMEM;
+}
+
+/* On an error the team has failed. */
 static int add_item(struct cc_remote *r, const struct cc_item *what)
 {
 	struct cc_item *item = r->spare;
@@ -143,7 +158,7 @@ static int add_item(struct cc_remote *r, const struct cc_item *what)
 	else
 		item = malloc(sizeof(*item));
 	if (!item)
-		return -ENOMEM;
+		return no_memory(r->team);
 	*item = *what;
 	item->next = NULL;
 	*r->items_end = item;
@@ -286,7 +301,9 @@ static bool take_launch(struct cc_team *team, const void *data, uint32_t length)
 	memcpy(&launch, data, sizeof(launch));
 	if (launch.nth) {
 		item.op = cc_op_go(team, launch.nth);
-		return item.op && !add_item(team->remote, &item);
+		if (item.op)
+			add_item(team->remote, &item);
+		return item.op;
 	}
 	if (launch.from >= team->ranks || launch.to >= team->ranks)
 		return false;
@@ -294,20 +311,18 @@ static bool take_launch(struct cc_team *team, const void *data, uint32_t length)
 	item.to = launch.to;
 	if (!cc_half_go(team, launch.from, launch.to, &item.send, &item.recv))
 		return false;
-	return !add_item(team->remote, &item);
+	add_item(team->remote, &item);
+	return true;
 }
 
-static bool take_fail(struct cc_team *team, struct cc_proc *p, const void *data, uint32_t length)
+static bool take_fail(struct cc_team *team, const void *data, uint32_t length)
 {
-	struct cc_blame blame;
+	struct cc_blame blame = { 0 };
 
 	if (length != sizeof(blame))
 		return false;
-	memcpy(&blame, data, sizeof(blame));
-	blame.detail[sizeof(blame.detail) - 1] = '\0';
-	if (blame.error >= 0 || (blame.rank != AXCC_NO_RANK && blame.rank >= team->ranks))
-		return false;
-	if (blame.coll > AXCC_NUM_COLLS)
+	cc_blame_take(&blame, data, team->ranks);
+	if (!blame.error)
 		return false;
 	/* Also tells the others, if this is the coordinator. */
 	cc_team_fail(team, &blame);
@@ -316,14 +331,14 @@ static bool take_fail(struct cc_team *team, struct cc_proc *p, const void *data,
 
 static bool take_stall(struct cc_team *team, struct cc_proc *p, const void *data, uint32_t length)
 {
-	struct cc_wire_stall stall;
+	uint32_t waits_for;
 
-	if (length != sizeof(stall))
+	if (length != sizeof(waits_for))
 		return false;
-	memcpy(&stall, data, sizeof(stall));
-	if (stall.waits_for >= team->ranks)
+	memcpy(&waits_for, data, sizeof(waits_for));
+	if (waits_for >= team->ranks)
 		return false;
-	cc_stalled(team, p, stall.waits_for, stall.coll, stall.nth);
+	cc_stalled(team, p, waits_for);
 	return true;
 }
 
@@ -355,7 +370,7 @@ static bool take(struct cc_team *team, struct cc_proc *p, uint16_t type, const v
 	case CC_WIRE_LAUNCH:
 		return !first && take_launch(team, data, length);
 	case CC_WIRE_FAIL:
-		return take_fail(team, p, data, length);
+		return take_fail(team, data, length);
 	case CC_WIRE_STALL:
 		return first && take_stall(team, p, data, length);
 	case CC_WIRE_LEFT:
@@ -403,7 +418,7 @@ static void went(struct cc_team *team, struct cc_proc *p)
 	for (r = 0; r < team->ranks; r++)
 		if (axcc_ranks_has(&p->ranks, r))
 			cc_rank_lost(team, r);
-	cc_op_oldest(team, &p->ranks, &blame);
+	cc_op_oldest(team, &blame);
 	cc_team_fail(team, &blame);
 }
 
@@ -463,7 +478,7 @@ static void judge_stall(struct cc_team *team)
 	}
 	if (!p)
 		return;
-	cc_op_oldest(team, NULL, &blame);
+	cc_op_oldest(team, &blame);
 	cc_team_fail(team, &blame);
 }
 
@@ -505,8 +520,7 @@ static uint64_t look_at_time(struct cc_team *team)
 	return at < due ? at : due;
 }
 
-void cc_stalled(struct cc_team *team, struct cc_proc *p, uint32_t waits_for, uint32_t coll,
-		uint64_t nth)
+void cc_stalled(struct cc_team *team, struct cc_proc *p, uint32_t waits_for)
 {
 	struct cc_remote *r = team->remote;
 
@@ -518,16 +532,15 @@ void cc_stalled(struct cc_team *team, struct cc_proc *p, uint32_t waits_for, uin
 	}
 }
 
-void cc_remote_stall(struct cc_team *team, uint32_t from, uint32_t coll, uint64_t nth)
+void cc_remote_stall(struct cc_team *team, uint32_t from)
 {
-	struct cc_wire_stall stall = { from, coll, nth };
 	struct cc_remote *r = team->remote;
 
 	pthread_mutex_lock(&team->lock);
 	if (cc_coordinates(team))
-		cc_stalled(team, &r->proc[r->self], from, coll, nth);
+		cc_stalled(team, &r->proc[r->self], from);
 	else
-		tell(r, CC_WIRE_STALL, &stall, sizeof(stall));
+		tell(r, CC_WIRE_STALL, &from, sizeof(from));
 	pthread_mutex_unlock(&team->lock);
 }
 
@@ -761,6 +774,15 @@ static void blame_proc(struct cc_blame *blame, uint32_t kind, int err, uint32_t 
 	snprintf(blame->detail, sizeof(blame->detail), "%s", detail);
 }
 
+static uint32_t ranks_of(const struct cc_remote *r)
+{
+	uint32_t ranks = 0, i;
+
+	for (i = 0; i < r->procs; i++)
+		ranks += r->proc[i].count;
+	return ranks;
+}
+
 /* A connection says whose it is. Strangers, and those who say nothing, are hung up on. */
 static int accept_one(struct cc_remote *r, struct cc_join *join, const struct cc_limit *limit)
 {
@@ -810,7 +832,9 @@ static int accept_all(struct cc_remote *r, struct cc_go *go, const struct cc_lim
 		if (!got)
 			continue;
 		missing--;
-		if (join.blame.error < 0 && !blame->error)
+		if (join.blame.error && !cc_blame_check(&join.blame, ranks_of(r)))
+			return -EPROTO;
+		if (join.blame.error && !blame->error)
 			*blame = join.blame;
 		go->name[r->proc_of[join.first_rank]] = join.name;
 	}
@@ -874,9 +898,7 @@ static int follow(struct cc_remote *r, const struct cc_join *join, const struct 
 		return 0;
 	if (type != CC_WIRE_FAIL || length != sizeof(*blame))
 		return -EPROTO;
-	memcpy(blame, go, sizeof(*blame));
-	blame->detail[sizeof(blame->detail) - 1] = '\0';
-	return blame->error < 0 ? blame->error : -EPROTO;
+	return cc_blame_take(blame, go, ranks_of(r));
 }
 
 static int start_threads(struct cc_remote *r)

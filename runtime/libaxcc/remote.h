@@ -60,13 +60,6 @@ struct cc_wire_launch {
 	uint32_t to;
 };
 
-/* CC_WIRE_STALL: data of rank @waits_for do not come. */
-struct cc_wire_stall {
-	uint32_t waits_for;
-	uint32_t coll;
-	uint64_t nth;
-};
-
 /**
  * struct cc_proc - a process of the communicator
  * @first: its lowest rank
@@ -202,10 +195,9 @@ void cc_remote_left(struct cc_team *team, uint32_t rank);
 /* How much before the timeout it is that the coordinator gives up. */
 uint64_t cc_remote_lead_ns(const struct cc_team *team);
 /* Process @p waits for data of a rank. */
-void cc_stalled(struct cc_team *team, struct cc_proc *p, uint32_t waits_for, uint32_t coll,
-		uint64_t nth);
+void cc_stalled(struct cc_team *team, struct cc_proc *p, uint32_t waits_for);
 /* Data of rank @from do not come; without the lock. */
-void cc_remote_stall(struct cc_team *team, uint32_t from, uint32_t coll, uint64_t nth);
+void cc_remote_stall(struct cc_team *team, uint32_t from);
 
 /* hier.c: carries out an item; on an error the team has failed. Without the lock. */
 int cc_hier_run(struct cc_team *team, const struct cc_item *item);
@@ -229,7 +221,7 @@ void cc_item_done(struct cc_team *team, struct cc_item *item);
 uint64_t cc_ops_due(struct cc_team *team);
 /* Fails the team if a rank is overdue and nothing holds its process up. Return: it did. */
 bool cc_ops_judge(struct cc_team *team, uint64_t now_ns);
-/* Names the oldest operation under way, if there is one that @ranks (NULL: any) did not come to. */
-void cc_op_oldest(struct cc_team *team, const struct axcc_ranks *ranks, struct cc_blame *blame);
+/* Names the oldest collective under way, if there is one. */
+void cc_op_oldest(struct cc_team *team, struct cc_blame *blame);
 
 #endif /* AXON_LIBAXCC_REMOTE_H */

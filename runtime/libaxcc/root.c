@@ -182,8 +182,8 @@ static bool hear(struct axcc_root *root, struct guest *guest, bool *drop)
 {
 	if (guest->met) {
 		/* It gives up and says why. */
-		guest->in.blame.detail[sizeof(guest->in.blame.detail) - 1] = '\0';
-		if (guest->in.blame.error < 0)
+		*drop = !cc_blame_check(&guest->in.blame, guest->hello.ranks);
+		if (!*drop)
 			call_off(root, &guest->in.blame);
 		return true;
 	}
@@ -210,6 +210,15 @@ static uint32_t message_size(const struct guest *guest)
 		(uint32_t)(guest->met ? sizeof(guest->in.blame) : sizeof(guest->in.hello));
 }
 
+/* It has gone, or makes no sense. Without a rank that was there the meeting fails. */
+static void hang_up(struct axcc_root *root, uint32_t index)
+{
+	if (root->guest[index]->met)
+		refuse(root, root->guest[index], AXCC_ERROR_RANK_LOST, -ECONNRESET,
+		       "went away while the ranks met");
+	drop_guest(root, index);
+}
+
 /* What has come from a connection. Return: false: the meeting is over. */
 static bool listen_to(struct axcc_root *root, uint32_t index)
 {
@@ -220,16 +229,9 @@ static bool listen_to(struct axcc_root *root, uint32_t index)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
-	if (n <= 0) {
-		if (guest->met)
-			refuse(root, guest, AXCC_ERROR_RANK_LOST, -ECONNRESET,
-			       "went away while the ranks met");
-		drop_guest(root, index);
-		return true;
-	}
-	guest->got += (uint32_t)n;
-	if (guest->got >= sizeof(guest->in.head) && !good_head(guest)) {
-		drop_guest(root, index);
+	guest->got += n > 0 ? (uint32_t)n : 0;
+	if (n <= 0 || (guest->got >= sizeof(guest->in.head) && !good_head(guest))) {
+		hang_up(root, index);
 		return true;
 	}
 	if (guest->got == message_size(guest)) {
@@ -237,7 +239,7 @@ static bool listen_to(struct axcc_root *root, uint32_t index)
 		guest->got = 0;
 	}
 	if (drop)
-		drop_guest(root, index);
+		hang_up(root, index);
 	return more;
 }
 

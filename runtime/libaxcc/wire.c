@@ -311,6 +311,8 @@ int cc_address_listen(struct cc_address *address, int *out)
 
 	if (fd < 0)
 		return -errno;
+	/* What is accepted inherits it. */
+	no_delay(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    bind(fd, (struct sockaddr *)&addr, len) || listen(fd, 2 * AXCC_MAX_RANKS))
 		err = -errno;

@@ -40,7 +40,7 @@ enum cc_wire_type {
 	CC_WIRE_POST = 18,	/* process -> first process: struct cc_wire_post, targets */
 	CC_WIRE_LAUNCH = 19,	/* first process -> process: struct cc_wire_launch */
 	CC_WIRE_FAIL = 20,	/* any -> first process -> all: struct cc_blame */
-	CC_WIRE_STALL = 21,	/* process -> first process: struct cc_wire_stall */
+	CC_WIRE_STALL = 21,	/* process -> first process: uint32_t rank whose data do not come */
 	CC_WIRE_LEFT = 22,	/* process -> first process -> all: uint32_t rank */
 	CC_WIRE_SHRINK = 23,	/* survivor -> coordinator: struct cc_wire_shrink */
 	CC_WIRE_SHRUNK = 24,	/* coordinator -> survivor: struct cc_wire_shrunk */

@@ -4,6 +4,7 @@
  * is without an end.
  */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "meet.h"
+#include "regroup.h"
 
 static struct cc_limit soon(int abort_fd)
 {
@@ -184,6 +185,8 @@ static void test_ends(void **state)
 
 static void test_connect(void **state)
 {
+	socklen_t size = sizeof(int);
+	int one = 0;
 	struct cc_limit limit = late();
 	struct cc_address a;
 	int listen, fd, gone;
@@ -194,9 +197,85 @@ static void test_connect(void **state)
 	assert_int_equal(cc_address_listen(&a, &gone), -EADDRINUSE);
 	assert_int_equal(cc_address_connect(&a, &limit, &fd), 0);
 	assert_int_equal(cc_wire_ready(listen, POLLIN, &limit), 0);
+	/* Small messages do not wait for one another, in either direction. */
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, &size), 0);
+	assert_int_equal(one, 1);
+	gone = accept(listen, NULL, NULL);
+	assert_true(gone >= 0);
+	one = 0;
+	assert_int_equal(getsockopt(gone, IPPROTO_TCP, TCP_NODELAY, &one, &size), 0);
+	assert_int_equal(one, 1);
+	close(gone);
 	close(fd);
 	close(listen);
 	assert_int_equal(cc_address_connect(&a, &limit, &fd), -ECONNREFUSED);
+}
+
+/* ---- what others say ---- */
+
+static struct cc_blame good_blame(void)
+{
+	struct cc_blame blame = {
+		.kind = AXCC_ERROR_TIMEOUT,
+		.error = -ETIME,
+		.rank = 2,
+		.coll = AXCC_NUM_COLLS,
+	};
+
+	memset(blame.detail, 'x', sizeof(blame.detail));
+	return blame;
+}
+
+static void test_blames(void **state)
+{
+	struct cc_blame good = good_blame(), bad, took = { 0 };
+
+	assert_int_equal(cc_blame_take(&took, &good, 3), -ETIME);
+	assert_int_equal(took.rank, 2);
+	assert_int_equal(strlen(took.detail), sizeof(took.detail) - 1);
+	took = (struct cc_blame) { 0 };
+	assert_int_equal(cc_blame_take(&took, &good, 2), -EPROTO);
+	assert_int_equal(took.error, 0);
+	bad = good;
+	bad.rank = AXCC_NO_RANK;
+	assert_true(cc_blame_check(&bad, 1));
+	bad.error = 0;
+	assert_false(cc_blame_check(&bad, 1));
+	bad.error = 1;
+	assert_false(cc_blame_check(&bad, 1));
+	bad.error = INT32_MIN;
+	assert_false(cc_blame_check(&bad, 1));
+	bad = good;
+	bad.kind = AXCC_ERROR_NONE;
+	assert_false(cc_blame_check(&bad, 3));
+	bad.kind = AXCC_ERROR_INTERNAL + 1;
+	assert_false(cc_blame_check(&bad, 3));
+	bad = good;
+	bad.coll = AXCC_NUM_COLLS + 1;
+	assert_false(cc_blame_check(&bad, 3));
+}
+
+static void test_answers(void **state)
+{
+	struct cc_together good = { .id.magic = CC_ID_MAGIC, .count = 2, .member = { 3, 1 } }, bad;
+
+	assert_true(cc_together_check(&good, 4));
+	assert_false(cc_together_check(&good, 3));
+	bad = good;
+	bad.member[1] = UINT16_MAX;
+	assert_false(cc_together_check(&bad, 4));
+	bad = good;
+	bad.count = 0;
+	assert_false(cc_together_check(&bad, 4));
+	bad.count = UINT32_MAX;
+	assert_false(cc_together_check(&bad, 4));
+	bad = good;
+	bad.id.magic ^= 1;
+	assert_false(cc_together_check(&bad, 4));
+	bad = good;
+	bad.blame = good_blame();
+	assert_true(cc_together_check(&bad, 4));
+	assert_false(cc_together_check(&bad, 2));
 }
 
 /* ---- the root, and people it does not know ---- */
@@ -312,6 +391,38 @@ static void test_root_called_off(void **state)
 	axcc_root_destroy(root);
 }
 
+/* A rank that begins to talk nonsense is as good as gone. */
+static void root_nonsense(uint16_t type, struct cc_blame blame)
+{
+	struct cc_limit limit = late();
+	struct cc_id id;
+	struct axcc_root *root = new_root(&id);
+	struct axcc_ranks came;
+	struct cc_blame got;
+	int fd[2];
+
+	hello_to(&id, 0, 3, &fd[0]);
+	expect(fd[0], CC_WIRE_CAME, &came, sizeof(came));
+	hello_to(&id, 1, 3, &fd[1]);
+	expect(fd[1], CC_WIRE_CAME, &came, sizeof(came));
+	assert_int_equal(cc_wire_send(fd[0], type, &blame, sizeof(blame), &limit), 0);
+	expect(fd[1], CC_WIRE_REFUSE, &got, sizeof(got));
+	assert_int_equal(got.kind, AXCC_ERROR_RANK_LOST);
+	assert_int_equal(got.rank, 0);
+	close(fd[0]);
+	close(fd[1]);
+	axcc_root_destroy(root);
+}
+
+static void test_root_nonsense(void **state)
+{
+	struct cc_blame blame = good_blame();
+
+	root_nonsense(CC_WIRE_HELLO, blame);
+	blame.rank = 3;
+	root_nonsense(CC_WIRE_REFUSE, blame);
+}
+
 static void test_root_lost(void **state)
 {
 	struct cc_id id;
@@ -342,8 +453,11 @@ int main(void)
 		cmocka_unit_test(test_bad_heads),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_blames),
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_root),
 		cmocka_unit_test(test_root_called_off),
+		cmocka_unit_test(test_root_nonsense),
 		cmocka_unit_test(test_root_lost),
 	};
 
