@@ -465,14 +465,26 @@ static const struct slot *find_slot(const struct lane *lane, enum slot_state sta
 	return NULL;
 }
 
-/* Whose data are waited for. */
+/* The network takes no more of it now, perhaps because there is no connection yet. */
+static uint32_t refused(const struct lane *lane)
+{
+	return lane->next < lane->count ? lane->flow[lane->next].peer : AXCC_NO_RANK;
+}
+
+/* Who is waited for, if it is not a card. */
 static uint32_t awaited(const struct lane *lane)
 {
 	const struct slot *slot = find_slot(&lane[1], SLOT_NET);
 
 	if (!slot)
 		slot = find_slot(&lane[0], SLOT_NET);
-	return slot ? slot->flow->peer : AXCC_NO_RANK;
+	if (!slot)
+		slot = find_slot(&lane[0], SLOT_READY);
+	if (slot)
+		return slot->flow->peer;
+	if (find_slot(&lane[0], SLOT_CARD) || find_slot(&lane[1], SLOT_CARD))
+		return AXCC_NO_RANK;
+	return refused(&lane[1]) != AXCC_NO_RANK ? refused(&lane[1]) : refused(&lane[0]);
 }
 
 static int poll_failed(struct cc_team *team, const struct cc_doing *doing, const struct lane *lane,
