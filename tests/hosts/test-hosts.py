@@ -145,13 +145,14 @@ class Hosts(unittest.TestCase):
                     p.communicate()
 
     def check_left(self, procs, out, lost, survivors, what):
-        for p, (text, err) in zip(procs, out):
-            self.assertEqual(p.returncode, 0, (what, text, err))
+        said = (what, *out)
+        for p, (text, _) in zip(procs, out):
+            self.assertEqual(p.returncode, 0, said)
             lines = [line.split() for line in text.splitlines()]
-            self.assertEqual([line[0] for line in lines], ["lost", "survived"], (what, text, err))
-            self.assertIn(int(lines[0][1]), lost, (what, text, err))
-            self.assertLess(int(lines[0][3]), LIMIT_MS, (what, text, err))
-            self.assertEqual(int(lines[1][1]), survivors, (what, text, err))
+            self.assertEqual([line[0] for line in lines], ["lost", "survived"], said)
+            self.assertIn(int(lines[0][1]), lost, said)
+            self.assertLess(int(lines[0][3]), LIMIT_MS, said)
+            self.assertEqual(int(lines[1][1]), survivors, said)
 
     def test_lost_hosts(self):
         seed = int.from_bytes(os.urandom(4), "little")
