@@ -396,14 +396,40 @@ static void fail_left(struct cc_team *team, uint32_t rank, uint32_t coll, uint64
 	cc_team_fail(team, &blame);
 }
 
+/* The process that starts everything has left; what it has started goes on. */
+static bool headless(const struct cc_team *team)
+{
+	const struct cc_proc *first = cc_coordinates(team) ? NULL : &team->remote->proc[0];
+
+	return first && first->left == first->count;
+}
+
 void cc_team_check_gone(struct cc_team *team, uint32_t coll, uint64_t nth, uint32_t peer)
 {
 	uint32_t r;
 
+	if (headless(team)) {
+		fail_left(team, 0, coll, nth, "had left, whose process starts operations");
+		return;
+	}
 	for (r = 0; r < team->ranks; r++)
 		if (axcc_ranks_has(&team->gone, r) && (nth || r == peer)) {
 			fail_left(team, r, coll, nth, "had left");
 			return;
+		}
+}
+
+/* Without a coordinator nobody starts what waits to be started. */
+static void fail_posted(struct cc_team *team)
+{
+	uint32_t i, k;
+
+	for (i = 0; headless(team) && i < team->members; i++)
+		for (k = 0; k < CC_MAX_REQS; k++) {
+			const struct cc_req *req = &team->member[i].req[k];
+
+			if (req->state == CC_REQ_POSTED)
+				cc_team_check_gone(team, req->coll, req->nth, req->peer);
 		}
 }
 
@@ -416,8 +442,10 @@ void cc_team_gone(struct cc_team *team, uint32_t rank)
 	/* A shrink may have waited for nobody else. */
 	pthread_cond_broadcast(&team->cond);
 	/* Only the coordinator knows who has come. */
-	if (!cc_coordinates(team))
+	if (!cc_coordinates(team)) {
+		fail_posted(team);
 		return;
+	}
 	/* Others wait for it in vain. */
 	for (i = 0; i < CC_MAX_OPS && !atomic_load(&team->failed); i++)
 		if (team->op[i].open && !axcc_ranks_has(&team->op[i].came, rank))

@@ -227,6 +227,9 @@ static int send_around(struct rank *r)
 			CHECK(a.ptr[(1 << 19) + i] == (uint8_t)(i * 3 + last + round));
 	}
 	coll_arena_close(&a);
+	/* Rank 0's process starts what the others send each other. */
+	CHECK(!axcc_barrier(r->comm, &send));
+	CHECK(!axcc_wait(r->comm, send, -1));
 	return 0;
 }
 
@@ -477,6 +480,36 @@ static void test_leave(void **state)
 	run(3, leave);
 }
 
+/* Rank 0 is no part of what the others do, but starts it. */
+static int send_until_left(struct rank *r)
+{
+	struct coll_arena a;
+	struct axcc_buf buf;
+	uint64_t seq;
+	int err = 0;
+
+	if (join(r))
+		return 1;
+	CHECK(!coll_arena_open(&a, r->dev, 4096));
+	buf = (struct axcc_buf) { a.bo, 0 };
+	while (r->rank && !err) {
+		err = r->rank == 1 ? axcc_send(r->comm, buf, 9, AXON_DTYPE_INT8, 2, &seq) :
+			axcc_recv(r->comm, buf, 9, AXON_DTYPE_INT8, 1, &seq);
+		if (!err)
+			err = axcc_wait(r->comm, seq, -1);
+	}
+	CHECK(err == (r->rank ? -ECANCELED : 0));
+	CHECK(!r->rank || (error_of(r->comm).kind == AXCC_ERROR_ABORTED &&
+			   error_of(r->comm).rank == 0));
+	coll_arena_close(&a);
+	return 0;
+}
+
+static void test_first_leaves(void **state)
+{
+	run(3, send_until_left);
+}
+
 /* ---- meeting ---- */
 
 static int one_missing(struct rank *r)
@@ -546,6 +579,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_killed, procs_end_root),
 		cmocka_unit_test_teardown(test_hung, procs_end_root),
 		cmocka_unit_test_teardown(test_leave, procs_end_root),
+		cmocka_unit_test_teardown(test_first_leaves, procs_end_root),
 		cmocka_unit_test_teardown(test_missing, procs_end_root),
 		cmocka_unit_test_teardown(test_same_rank, procs_end_root),
 		cmocka_unit_test_teardown(test_other_size, procs_end_root),

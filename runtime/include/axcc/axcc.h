@@ -282,8 +282,9 @@ void axcc_comm_abort(struct axcc_comm *comm);
  * axcc_comm_destroy() - leave and free; NULL does nothing
  *
  * Operations under way are ended as by axcc_comm_abort(). A rank that leaves with nothing under way
- * is no failure for the others until they call something that needs it. No other thread may use the
- * handle any more.
+ * is no failure for the others until they call something that needs it. With ranks in several
+ * processes everything needs the process of rank 0, also a send between two others: its ranks leave
+ * last, for instance after a barrier. No other thread may use the handle any more.
  */
 void axcc_comm_destroy(struct axcc_comm *comm);
 
