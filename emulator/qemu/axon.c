@@ -36,7 +36,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(AxonState, AXON)
 #define AXON_TOGETHER		8			/* doorbells from one's own CPU */
 #define AXON_STREAM_NS		(10 * SCALE_MS)		/* at most between those of a stream */
 #define AXON_CROWDED_NS		SCALE_MS		/* of work, or of waiting for the CPU */
-#define AXON_APART_AGAIN_NS	NANOSECONDS_PER_SECOND
+#define AXON_APART_AGAIN_NS	(100 * SCALE_MS)
 
 /**
  * struct AxonState - one card
