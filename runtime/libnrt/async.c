@@ -382,13 +382,20 @@ NRT_API NRT_STATUS nrta_cc_schedule(nrt_cc_context_t **cc_ctx, int queue,
 {
 	struct request r = { .err = err };
 	NRT_STATUS status = nrt_ready();
+	uint32_t vnc;
 
 	if (status)
 		return status;
 	if (!cc_ctx || !*cc_ctx || queue)
 		return NRT_INVALID;
+	if (!nrt_cc_vnc(*cc_ctx, &vnc)) {
+		/* Nobody else can free it. */
+		nrt_cc_drop(*cc_ctx);
+		*cc_ctx = NULL;
+		return NRT_CLOSED;
+	}
 	r.cc = *cc_ctx;
-	status = schedule(nrt_cc_vnc(r.cc), NRTA_XU_COLLECTIVES, queue, &r, req_sequence);
+	status = schedule(vnc, NRTA_XU_COLLECTIVES, queue, &r, req_sequence);
 	/* It belongs to the request now. */
 	if (!status)
 		*cc_ctx = NULL;

@@ -93,6 +93,7 @@ struct nrt_cc_stream {
 
 /**
  * struct nrt_cc_context - a prepared operation
+ * @session: of nrt_init() in which it was prepared; what it names has ended with that
  * @core: whose
  * @member: its membership
  * @comm: of the ranks that take part
@@ -103,6 +104,7 @@ struct nrt_cc_stream {
  * @part: of each: buffers and elements
  */
 struct nrt_cc_context {
+	uint64_t session;
 	struct nrt_core *core;
 	struct member *member;
 	struct axcc_comm *comm;
@@ -588,6 +590,7 @@ static NRT_STATUS prepare(struct nrt_core *core, struct member *m, const nrt_cc_
 {
 	NRT_STATUS status;
 
+	ctx->session = nrt_session();
 	ctx->core = core;
 	ctx->member = m;
 	status = fill_parts(ctx, input, output, comm->rank_n);
@@ -655,14 +658,19 @@ static int start(const struct nrt_cc_context *ctx, size_t i, uint64_t *seq)
 NRT_STATUS nrt_cc_carry_out(struct nrt_cc_context *ctx)
 {
 	NRT_STATUS status = NRT_SUCCESS;
-	uint64_t seq = 0;
-	int err = 0;
+	uint64_t seq, last = 0;
+	int err = 0, waited;
 
 	pthread_mutex_lock(&ctx->member->lock);
-	for (size_t i = 0; !err && i < ctx->count; i++)
+	for (size_t i = 0; !err && i < ctx->count; i++) {
 		err = start(ctx, i, &seq);
+		if (!err)
+			last = seq;
+	}
+	/* Whatever happens to the others, the tensors of those that were started are in use. */
+	waited = last ? axcc_wait(ctx->comm, last, -1) : 0;
 	if (!err)
-		err = axcc_wait(ctx->comm, seq, -1);
+		err = waited;
 	if (err)
 		status = failed(ctx->comm, err, "collective");
 	pthread_mutex_unlock(&ctx->member->lock);
@@ -675,9 +683,12 @@ void nrt_cc_drop(struct nrt_cc_context *ctx)
 	free(ctx);
 }
 
-uint32_t nrt_cc_vnc(const struct nrt_cc_context *ctx)
+bool nrt_cc_vnc(const struct nrt_cc_context *ctx, uint32_t *vnc)
 {
-	return ctx->core->vnc;
+	if (ctx->session != nrt_session())
+		return false;
+	*vnc = ctx->core->vnc;
+	return true;
 }
 
 /* ---- inside programs ---- */

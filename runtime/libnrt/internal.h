@@ -16,7 +16,8 @@
  *   log.c      the log; status.c: names of statuses
  *
  * The nrt API has no handle for "the library", so this is the one part with process-wide state
- * (state.c, log.c, async.c, cc.c, trace.c, profile.c). Nothing on the way of nrt_execute() takes a process-wide lock.
+ * (state.c, log.c, async.c, cc.c, trace.c, profile.c). Nothing on the way of nrt_execute() takes a
+ * process-wide lock.
  *
  * Locks, outer to inner: nrt_state.lock (init, close, counts) > cc.c's > profile.lock > nrt_model.lock
  * (one execution at a time) > nrt_card.lock (addresses, lists of a card) > libaxon's own.
@@ -336,7 +337,8 @@ NRT_STATUS nrt_cc_join(int32_t vnc, uint32_t rank, uint32_t ranks);
 /* Carries a prepared operation out and frees it. */
 NRT_STATUS nrt_cc_carry_out(struct nrt_cc_context *ctx);
 void nrt_cc_drop(struct nrt_cc_context *ctx);
-uint32_t nrt_cc_vnc(const struct nrt_cc_context *ctx);
+/* The core it is for. Return: false: it is of an earlier session. */
+bool nrt_cc_vnc(const struct nrt_cc_context *ctx, uint32_t *vnc);
 /**
  * nrt_cc_stream_new() - what a program needs for its collectives; waits for the other ranks
  * @core: that will run it

@@ -292,6 +292,30 @@ static void test_refusals(void **state)
 	nrt_tensor_free(&h);
 }
 
+/* An operation that was prepared before nrt_close() names what is not there any more. */
+static void test_prepared_before_close(void **state)
+{
+	nrt_cc_comm_t comm = { .rank_n = 1, .ctx_device_count = 1 };
+	nrt_cc_context_t *ctx = NULL;
+	nrt_tensor_list_t list;
+	nrt_tensor_t *a;
+	nrta_seq_t seq;
+
+	/* The core is a rank among others yet. */
+	nrt_close();
+	assert_int_equal(session_begin(NULL), 0);
+	a = tensor(0, N);
+	list = (nrt_tensor_list_t){ &a, 1 };
+	comm.vnc = (uint32_t)core_of(0);
+	OK(nrta_cc_prepare(&comm, &list, &list, NRT_DTYPE_FLOAT32, NRT_OP_ADD, NRT_CC_ALLREDUCE,
+			   &ctx));
+	nrt_close();
+	assert_int_equal(session_begin(NULL), 0);
+	assert_int_equal(nrta_cc_schedule(&ctx, 0, NULL, &seq), NRT_CLOSED);
+	assert_null(ctx);
+	nrt_tensor_free(&a);
+}
+
 /* More ranks than the process has cores, and no word of where the others are. */
 static void test_alone(void **state)
 {
@@ -307,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_operations),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_prepared_before_close),
 	};
 	uint32_t did;
 
