@@ -21,8 +21,9 @@ uint64_t axon_cost_ctl(unsigned int opcode)
 		return AXON_CYCLES_NOP;
 	case AXON_OP_REG_ALU:
 	case AXON_OP_BRANCH:
-	case AXON_OP_POST:
 		return 16;
+	case AXON_OP_POST:
+		return AXON_CYCLES_POST;
 	case AXON_OP_REG_LOAD:
 		return 700;
 	case AXON_OP_REG_STORE:

@@ -185,7 +185,8 @@ static uint64_t job_cost(const struct axon_dma_job *j)
 enum axon_status axon_dma_prepare(struct axon_core *c, const struct axon_dma_desc *d,
 				  struct axon_dma_job *j)
 {
-	if (!header_ok(d) || !post_ok(c, d) || !make_end(c, d, &j->src, false) || !make_end(c, d, &j->dst, true))
+	if (!header_ok(d) || !post_ok(c, d) || !make_end(c, d, &j->src, false) ||
+	    !make_end(c, d, &j->dst, true))
 		return AXON_STATUS_BAD_DMA;
 	merge_axes(d, j);
 	j->op = d->op;
