@@ -14,6 +14,9 @@
 #include "core.h"
 #include "gang.h"
 
+/* Room for posts that a member keeps from gang to gang. */
+#define KEPT_POSTS	1024u
+
 enum member_state {
 	MEMBER_ABSENT = 0,
 	MEMBER_JOINED,
@@ -298,11 +301,6 @@ uint32_t axon_gang_latency(const struct axon_gang *g, uint32_t from, uint32_t to
 	return latency(g, from, to);
 }
 
-uint32_t axon_gang_ranks(const struct axon_gang *g)
-{
-	return g->ranks;
-}
-
 uint32_t axon_gang_place(const struct axon_gang *g, uint32_t rank)
 {
 	return g->member[rank].place;
@@ -447,35 +445,55 @@ void axon_gangs_free(struct axon_fabric *f)
 	}
 }
 
+/* Room for @ranks members; those there are keep their heaps. Return: false: no memory. */
+static bool grow_gang(struct axon_gang *g, uint32_t ranks)
+{
+	struct member *m = aligned_alloc(64, ranks * sizeof(*m));
+
+	if (!m)
+		return false;
+	memset(m, 0, ranks * sizeof(*m));
+	if (g->room)
+		memcpy(m, g->member, g->room * sizeof(*m));
+	free(g->member);
+	g->member = m;
+	g->room = ranks;
+	return true;
+}
+
 static struct axon_gang *make_gang(uint32_t ranks)
 {
 	struct axon_gang *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		return NULL;
-	g->member = aligned_alloc(64, ranks * sizeof(*g->member));
-	if (!g->member) {
+	if (!grow_gang(g, ranks)) {
 		free(g);
 		return NULL;
 	}
-	memset(g->member, 0, ranks * sizeof(*g->member));
 	pthread_mutex_init(&g->lock, NULL);
-	g->room = ranks;
 	return g;
 }
 
-/* One that was given back and is large enough, else a new one. fabric->lock is held. */
+/*
+ * One that was given back, rather one that is large enough; a new one only if there is none: so
+ * there are never more than were in use at a time, whatever their sizes. fabric->lock is held.
+ */
 static struct axon_gang *get_gang(struct axon_fabric *f, uint32_t ranks)
 {
-	for (struct axon_gang **p = &f->spare; *p; p = &(*p)->link) {
-		struct axon_gang *g = *p;
+	struct axon_gang **p = &f->spare, *g;
 
-		if (g->room < ranks)
-			continue;
-		*p = g->link;
-		return g;
-	}
-	return make_gang(ranks);
+	while (*p && (*p)->room < ranks)
+		p = &(*p)->link;
+	if (!*p)
+		p = &f->spare;
+	g = *p;
+	if (!g)
+		return make_gang(ranks);
+	if (g->room < ranks && !grow_gang(g, ranks))
+		return NULL;
+	*p = g->link;
+	return g;
 }
 
 static void reset_gang(struct axon_gang *g, struct axon_fabric *f,
@@ -605,10 +623,27 @@ int axon_gang_join(struct axon_card *card, uint32_t core, const struct axon_gang
 	return ret;
 }
 
+/* For the next one. What a flood of posts took is not kept. fabric->lock is held. */
+static void put_gang(struct axon_gang *g)
+{
+	struct axon_fabric *f = g->fabric;
+
+	for (uint32_t r = 0; r < g->ranks; r++) {
+		struct member *m = &g->member[r];
+
+		if (m->room <= KEPT_POSTS)
+			continue;
+		free(m->post);
+		m->post = NULL;
+		m->room = 0;
+	}
+	g->link = f->spare;
+	f->spare = g;
+}
+
 /* fabric->lock is held. */
 static void leave(struct axon_gang *g, uint32_t rank, bool ok)
 {
-	struct axon_fabric *f = g->fabric;
 	struct member *m = &g->member[rank];
 
 	pthread_mutex_lock(&g->lock);
@@ -626,10 +661,8 @@ static void leave(struct axon_gang *g, uint32_t rank, bool ok)
 	pthread_mutex_unlock(&g->lock);
 	if (!g->ticket)
 		close_gang(g);
-	if (!--g->refs) {
-		g->link = f->spare;
-		f->spare = g;
-	}
+	if (!--g->refs)
+		put_gang(g);
 }
 
 void axon_gang_leave(struct axon_gang *g, uint32_t rank, bool ok)

@@ -118,7 +118,6 @@ enum axon_gang_turn axon_gang_look(struct axon_gang *gang, uint32_t rank, uint64
 bool axon_gang_wanted(const struct axon_gang *gang, uint32_t rank, uint64_t clock);
 /* Cycles of the way from one member to another. */
 uint32_t axon_gang_latency(const struct axon_gang *gang, uint32_t from, uint32_t to);
-uint32_t axon_gang_ranks(const struct axon_gang *gang);
 /* The card's place, for &struct axon_link_use.wrote. */
 uint32_t axon_gang_place(const struct axon_gang *gang, uint32_t rank);
 /*

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "env.h"
-#include "fabric.h"
+#include "gang.h"
 
 static struct axon_fabric *make(const char *text, uint32_t places)
 {
@@ -375,6 +375,29 @@ static void who_is_told(void **state)
 	axon_fabric_destroy(f);
 }
 
+/* One gang after the other, each larger than the last, then smaller again: all in the same memory. */
+static void gangs_are_used_again(void **state)
+{
+	struct axon_fabric *f = make("pair", 2);
+	struct env *e = env_init_linked(1, f, 0);
+	struct axon_gang *first = NULL;
+
+	for (uint32_t i = 1; i < 2 * AXON_MAX_RANKS; i++) {
+		const struct axon_gang_name name = {
+			.ranks = i <= AXON_MAX_RANKS ? i : 2 * AXON_MAX_RANKS - i,
+		};
+		struct axon_gang *g;
+
+		assert_int_equal(axon_gang_join(e->card, 0, &name, &g), 0);
+		if (!first)
+			first = g;
+		assert_ptr_equal(g, first);
+		axon_gang_leave(g, 0, true);
+	}
+	env_fini(e);
+	axon_fabric_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +410,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_ways),
 		cmocka_unit_test(places),
 		cmocka_unit_test(who_is_told),
+		cmocka_unit_test(gangs_are_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
