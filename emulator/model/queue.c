@@ -103,6 +103,7 @@ struct queue {
  * @last: queue that ran last; the next one is looked for behind it
  * @waiting: queues of the core in WORK_WAIT
  * @joined: queues of the core in WORK_GANG
+ * @gang_ran: the launch that ran last was a gang's
  * @since: now_ns() up to which busy_ns has been counted
  */
 struct sched {
@@ -110,6 +111,7 @@ struct sched {
 	uint32_t last;
 	uint32_t waiting;
 	uint32_t joined;
+	bool gang_ran;
 	uint64_t since;
 };
 
@@ -687,6 +689,22 @@ static struct queue *next_waiting(struct axon_queues *qs, uint32_t core)
 	return best;
 }
 
+/*
+ * The core is idle: who gets it? Gangs come first, since members on other cores may wait for theirs,
+ * but between two of them whoever else waits has a turn, or it might never.
+ */
+static struct queue *next_launch(struct axon_card *card, uint32_t core)
+{
+	const struct sched *s = &card->queues->sched[core];
+	struct queue *q = NULL;
+
+	if (s->joined && !(s->waiting && s->gang_ran))
+		q = next_gang(card, core);
+	if (!q && s->waiting)
+		q = next_waiting(card->queues, core);
+	return q;
+}
+
 /* It does not wait for its core any more. */
 static void dequeue(struct axon_card *card, const struct queue *q)
 {
@@ -711,6 +729,7 @@ static void launch(struct axon_card *card, struct queue *q)
 
 	dequeue(card, q);
 	card->queues->sched[q->p.core].last = q->p.id;
+	card->queues->sched[q->p.core].gang_ran = q->gang;
 	status = axon_core_start(card, q->p.core, &launch);
 	if (status != AXON_STATUS_OK) {
 		cmd_fail(card, q, status, 0);
@@ -743,10 +762,8 @@ static bool core_step(struct axon_card *card, uint32_t core, uint64_t deadline_n
 	uint64_t until;
 
 	while (s->running == AXON_NO_QUEUE) {
-		struct queue *q = s->joined ? next_gang(card, core) : NULL;
+		struct queue *q = next_launch(card, core);
 
-		if (!q && s->waiting)
-			q = next_waiting(card->queues, core);
 		if (!q)
 			return false;
 		launch(card, q);

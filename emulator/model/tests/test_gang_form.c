@@ -573,6 +573,42 @@ static void complete_first(void **state)
 	gang_world_end(w);
 }
 
+/* As long as there are complete gangs, a launch without one gets every other turn. */
+static void nobody_starves(void **state)
+{
+	enum { GANGS = 3, ROUNDS = 8, OTHERS = 4 };
+	struct gang_world *w = gang_world("pair", 2, 1);
+	struct gang_prog p = gang_prog(w, 0, 12);
+	struct gang_queue other;
+	struct gang g[GANGS];
+	struct axon_cqe cqe;
+
+	(void)state;
+	gang_emit(&p, SYNC, gang_halt());
+	gang_queue(&other, w, 0, 12, 0, 1);
+	for (uint32_t i = 0; i < GANGS; i++) {
+		gang_make(&g[i], w, 2, 0, i, i);
+		barrier(&g[i]);
+		for (uint32_t n = 0; n < ROUNDS; n++)
+			gang_start(&g[i]);
+	}
+	while (gang_core_queue(w, 0, 0) == AXON_NO_QUEUE)
+		assert_true(gang_round(w));
+	for (uint32_t n = 0; n < OTHERS; n++)
+		gang_launch(&other, gang_ready(&p));
+	for (uint32_t n = 0; n < OTHERS; n++)
+		assert_int_equal(gang_status(&other), AXON_STATUS_OK);
+	/* The gangs are not through, by far. */
+	for (uint32_t i = 0; i < GANGS; i++)
+		assert_true(g[i].m[0].q.state->completed < ROUNDS);
+	for (uint32_t i = 0; i < GANGS; i++)
+		for (uint32_t n = 0; n < ROUNDS; n++)
+			for (uint32_t r = 0; r < 2; r++)
+				assert_int_equal(gang_status(&g[i].m[r].q), AXON_STATUS_OK);
+	assert_false(gang_poll(&other, &cqe));
+	gang_world_end(w);
+}
+
 /* Gangs over the same cores, their launches in opposite orders: each would wait for the other. */
 static void opposite_orders(void **state)
 {
@@ -668,6 +704,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(in_a_queue),
 		cmocka_unit_test(cores_while_waiting),
 		cmocka_unit_test(complete_first),
+		cmocka_unit_test(nobody_starves),
 		cmocka_unit_test(opposite_orders),
 		cmocka_unit_test(crowds),
 	};
