@@ -403,15 +403,31 @@ uint64_t cc_next_bytes(const struct cc_options *o, uint64_t bytes)
 	return bytes > UINT64_MAX / o->factor ? UINT64_MAX : bytes * o->factor;
 }
 
+/* The others need rank 0's process until they are done, also for what they send each other. */
+static int part(struct run *run)
+{
+	int ret = 0, end;
+
+	axcc_group_start();
+	for (uint32_t l = 0; !ret && l < run->opt->local_ranks; l++)
+		ret = axcc_barrier(run->rank[l].comm, &run->rank[l].seq);
+	end = axcc_group_end();
+	if (!ret)
+		ret = end;
+	for (uint32_t l = 0; !ret && l < run->opt->local_ranks; l++)
+		ret = axcc_wait(run->rank[l].comm, run->rank[l].seq, -1);
+	return ret ? explain_failure(run, ret, "barrier at the end") : 0;
+}
+
 static int all_sizes(struct run *run, struct cc_report *report)
 {
 	const struct cc_options *o = run->opt;
-	int wrong = 0;
+	int wrong = 0, ret;
 
 	for (uint64_t b = o->min_bytes; b <= o->max_bytes; b = cc_next_bytes(o, b)) {
 		struct cc_result x;
-		int ret = measure(run, b, &x);
 
+		ret = measure(run, b, &x);
 		if (ret)
 			return ret;
 		cc_report_add(report, &x);
@@ -419,7 +435,8 @@ static int all_sizes(struct run *run, struct cc_report *report)
 		if (o->op == CC_BARRIER || b == UINT64_MAX)
 			break;
 	}
-	return wrong ? -EBADMSG : 0;
+	ret = part(run);
+	return ret || !wrong ? ret : -EBADMSG;
 }
 
 /* ---- life ---- */
