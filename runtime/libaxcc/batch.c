@@ -97,6 +97,20 @@ void cc_batch_task(struct cc_task *task)
 	batch.tasks = task;
 }
 
+int cc_task_begin(struct cc_task *task)
+{
+	int err = cc_comm_begin(task->comm);
+
+	if (!err && cc_batch_open()) {
+		cc_batch_task(task);
+		return 0;
+	}
+	if (!err)
+		err = task->run(task);
+	free(task);
+	return err;
+}
+
 static int end_calls(void)
 {
 	uint32_t i;

@@ -266,7 +266,6 @@ AXCC_API int axcc_comm_init(struct axcc_comm *comm, const struct axcc_unique_id 
 			    uint32_t ranks, uint32_t rank, struct axon_device *dev, uint32_t core)
 {
 	struct init_task *t;
-	int err;
 
 	if (!comm || !id || !dev || !ranks || ranks > AXCC_MAX_RANKS || rank >= ranks)
 		return -EINVAL;
@@ -281,18 +280,11 @@ AXCC_API int axcc_comm_init(struct axcc_comm *comm, const struct axcc_unique_id 
 		.dev = dev,
 	};
 	memcpy(&t->id, id->bytes, sizeof(t->id));
-	err = t->id.magic != CC_ID_MAGIC ? -EINVAL : cc_comm_begin(comm);
-	if (err) {
+	if (t->id.magic != CC_ID_MAGIC) {
 		free(t);
-		return err;
+		return -EINVAL;
 	}
-	if (cc_batch_open()) {
-		cc_batch_task(&t->base);
-		return 0;
-	}
-	err = run_init(&t->base);
-	free(t);
-	return err;
+	return cc_task_begin(&t->base);
 }
 
 /* ---- what is known ---- */

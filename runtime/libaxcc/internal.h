@@ -687,5 +687,7 @@ struct cc_task {
 
 /* Takes @task over, which was malloc()ed. */
 void cc_batch_task(struct cc_task *task);
+/* Claims its handle, takes it over, and runs it, in a group at the end of that. */
+int cc_task_begin(struct cc_task *task);
 
 #endif /* AXON_LIBAXCC_INTERNAL_H */

@@ -542,7 +542,6 @@ static int regroup(struct axcc_comm *comm, const uint32_t *members, uint32_t cou
 	struct cc_member *m = atomic_load(&comm->member);
 	struct regroup_task *t;
 	uint32_t i;
-	int err;
 
 	if (!m || into == comm)
 		return -EINVAL;
@@ -557,18 +556,7 @@ static int regroup(struct axcc_comm *comm, const uint32_t *members, uint32_t cou
 	t->want.count = count;
 	for (i = 0; i < count; i++)
 		t->want.member[i] = (uint16_t)members[i];
-	err = cc_comm_begin(into);
-	if (err) {
-		free(t);
-		return err;
-	}
-	if (cc_batch_open()) {
-		cc_batch_task(&t->base);
-		return 0;
-	}
-	err = run_regroup(&t->base);
-	free(t);
-	return err;
+	return cc_task_begin(&t->base);
 }
 
 AXCC_API int axcc_comm_split(struct axcc_comm *comm, const uint32_t *members, uint32_t count,

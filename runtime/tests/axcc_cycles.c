@@ -48,7 +48,6 @@ static void open_cards(struct cards *c, const char *fabric, uint32_t n,
 		       const struct coll_case *largest)
 {
 	uint64_t bytes = coll_arena_size(largest, n);
-
 	char device[16], path[64];
 
 	snprintf(device, sizeof(device), "soft:%u", n);
@@ -131,7 +130,8 @@ static json_t *explain(const struct coll_case *op, const char *topology)
 {
 	struct axcc_what_if w = {
 		.size = sizeof(w), .coll = op->coll, .reduction = op->reduction,
-		.dtype = op->coll == AXCC_BARRIER ? 0 : op->dtype, .root = op->root, .count = op->count, .algorithm = "",
+		.dtype = op->coll == AXCC_BARRIER ? 0 : op->dtype, .root = op->root,
+		.count = op->count, .algorithm = "",
 		.topology = topology, .in_place = op->in_place, .json = true,
 	};
 	json_t *j;
@@ -148,6 +148,7 @@ static json_t *explain(const struct coll_case *op, const char *topology)
 static void compare(struct cards *c, const struct coll_case *op, const char *topology)
 {
 	json_t *j = explain(op, topology), *cand;
+	uint32_t compared = 0;
 	char line[120];
 	size_t i;
 
@@ -161,12 +162,14 @@ static void compare(struct cards *c, const struct coll_case *op, const char *top
 			continue;
 		want = (uint64_t)llround(json_number_value(us) * (AXON_REF_CLOCK_HZ / 1000000));
 		got = run(c, name, op);
+		compared++;
 		print_message("%-10s %-14s %12llu %12llu  %s\n", topology, name,
 			      (unsigned long long)want, (unsigned long long)got, line);
 		if (got != want)
 			fail_msg("%s, %s on %s: %llu cycles predicted, %llu taken", line, name,
 				 topology, (unsigned long long)want, (unsigned long long)got);
 	}
+	assert_true(compared > 0);
 	json_decref(j);
 }
 
