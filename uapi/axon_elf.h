@@ -12,8 +12,8 @@
  *   .const	constants; SHF_ALLOC; bound read-only
  *   .bss	SHT_NOBITS: scratch in HBM, SHF_ALLOC | SHF_WRITE; zero before the first launch only
  *   .axon.tensors	struct axon_elf_tensor[]: inputs, then outputs, in argument order
- *   .axon.collectives	struct axon_elf_collective[]: what the collectives sequencer does in a launch,
- *		in order; its code is made by the loader. Since version 2
+ *   .axon.collectives	struct axon_elf_collective[]: what the collectives sequencer does in
+ *		a launch, in order; its code is made by the loader. Since version 2
  *   .rela.text.*	struct Elf64_Rela: R_AXON_* against the symbols below
  *   .note.axon	one note, name AXON_NOTE_NAME, type AXON_NOTE_INFO, struct axon_elf_info
  *   .symtab .strtab .shstrtab

@@ -3,8 +3,8 @@
  * cc.c - collectives inside a program: checks and recording.
  *
  * The engine that hands one over waits for its data as for any operands and raises a semaphore; the
- * collectives sequencer, whose code the loader makes, waits for that, and raises the semaphore of its
- * own when it is done. To the scheduler it is one more queue.
+ * collectives sequencer, whose code the loader makes, waits for that, and raises the semaphore of
+ * its own when it is done. To the scheduler it is one more queue.
  */
 #include "internal.h"
 

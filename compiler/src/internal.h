@@ -18,8 +18,8 @@
 #include "axon_elf.h"
 
 /*
- * Producers: whoever finishes things and has a counting semaphore: engines, then DMA queues, then the
- * collectives sequencer.
+ * Producers: whoever finishes things and has a counting semaphore: engines, then DMA queues, then
+ * the collectives sequencer.
  */
 #define NUM_PRODUCERS	(AXON_NUM_ENGINES + AXON_NUM_DMA_QUEUES + 1)
 #define QUEUE_PRODUCER(q)	(AXON_NUM_ENGINES + (q))
@@ -223,7 +223,7 @@ int use_registers(struct axc_program *p);
 int lay_out(struct axc_program *p);
 int elf_write(struct axc_program *p, void **data, size_t *size);
 
-/* What an op posts to when it has finished: in-order queues post, not the engine that feeds them. */
+/* What an op posts to when it has finished: an in-order queue, not the engine that feeds it. */
 static inline unsigned int producer_of(const struct op *op)
 {
 	if (op->kind == OP_CC)

@@ -548,7 +548,7 @@ static bool buffer_of(const struct nrt_tensor *t, const struct nrt_core *core, s
 	return true;
 }
 
-/* Elements that libaxcc counts: what a rank gives (ALLGATHER), or keeps. False: sizes do not fit. */
+/* Elements as libaxcc counts: what a rank gives (ALLGATHER), or keeps. False: sizes do not fit. */
 static bool elements_of(const struct nrt_cc_context *ctx, const struct nrt_tensor *in,
 			const struct nrt_tensor *out, uint32_t ranks, uint64_t *elements)
 {
@@ -571,13 +571,14 @@ static NRT_STATUS fill_parts(struct nrt_cc_context *ctx, const nrt_tensor_list_t
 
 		if (!buffer_of(in, ctx->core, &ctx->part[i].send) ||
 		    !buffer_of(out, ctx->core, &ctx->part[i].recv)) {
-			nrt_err(NRT, "tensor %zu of a collective does not lie in the memory of core %u's card",
-				i, ctx->core->vnc);
+			nrt_err(NRT, "tensor %zu of a collective does not lie in the memory of "
+				"core %u's card", i, ctx->core->vnc);
 			return NRT_INVALID;
 		}
 		if (!elements_of(ctx, in, out, ranks, &ctx->part[i].elements)) {
-			nrt_err(NRT, "collective of %u ranks: tensors %s of %zu and %s of %zu bytes do not fit",
-				ranks, in->name, in->size, out->name, out->size);
+			nrt_err(NRT, "collective of %u ranks: tensors %s of %zu and %s of %zu "
+				"bytes do not fit", ranks, in->name, in->size, out->name,
+				out->size);
 			return NRT_INVALID;
 		}
 	}
@@ -726,8 +727,8 @@ static NRT_STATUS fill_stages(const struct nrt_image *image, uint32_t ranks, str
 		const struct axon_elf_collective c = nrt_image_collective(image, i);
 
 		if (!stage_ok(image, &c, ranks)) {
-			nrt_err(NMGR, "%s: collective %u of %u ranks leaves the scratch memory, or has no "
-				"root", image->info.name, i, ranks);
+			nrt_err(NMGR, "%s: collective %u of %u ranks leaves the scratch memory, "
+				"or has no root", image->info.name, i, ranks);
 			return NRT_INVALID;
 		}
 		stages[i] = (struct axcc_stage) {

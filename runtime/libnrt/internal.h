@@ -19,8 +19,9 @@
  * (state.c, log.c, async.c, cc.c, trace.c, profile.c). Nothing on the way of nrt_execute() takes a
  * process-wide lock.
  *
- * Locks, outer to inner: nrt_state.lock (init, close, counts) > cc.c's > profile.lock > nrt_model.lock
- * (one execution at a time) > nrt_card.lock (addresses, lists of a card) > libaxon's own.
+ * Locks, outer to inner: nrt_state.lock (init, close, counts) > cc.c's > profile.lock >
+ * nrt_model.lock (one execution at a time) > nrt_card.lock (addresses, lists of a card) >
+ * libaxon's own.
  */
 #ifndef NRT_INTERNAL_H
 #define NRT_INTERNAL_H

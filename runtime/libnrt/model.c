@@ -145,7 +145,7 @@ static NRT_STATUS place(struct nrt_model *model, const struct nrt_image *image)
 	return NRT_SUCCESS;
 }
 
-/* The code of the collectives sequencer, behind the program's descriptor, which is the first byte. */
+/* The collectives sequencer's code. The program's descriptor is the first in @model->mem. */
 static NRT_STATUS place_collectives(struct nrt_model *model, uint32_t isa_version)
 {
 	const struct axcc_stream *s = nrt_cc_stream_code(model->collectives);

@@ -3,8 +3,8 @@
  * axcc_cards.c - every collective by every algorithm on soft cards of one process, compared in
  * every element; what ranks may do at the same time; collectives of a program.
  *
- * axcc_cards --sweep: operations of up to 64 MiB, and many more cases (minutes). With AXON_DEVICE=drm
- * the cards are the driver's.
+ * axcc_cards --sweep: operations of up to 64 MiB, and many more cases (minutes). With
+ * AXON_DEVICE=drm the cards are the driver's.
  */
 #include <errno.h>
 #include <pthread.h>

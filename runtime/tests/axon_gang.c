@@ -134,7 +134,7 @@ static void thread_each(uint32_t ranks, uint32_t rounds)
 	for (i = 0; i < rounds; i++) {
 		fill_data(&t, i);
 		for (r = 0; r < ranks; r++) {
-			/* The last time several rounds without looking, each rank at its own pace. */
+			/* The last time several rounds without looking, each at its own pace. */
 			arg[r] = (struct rank_thread) { &t.member[r], i + 1 == rounds ? 50 : 1, 0 };
 			assert_int_equal(pthread_create(&thread[r], NULL, rank_main, &arg[r]), 0);
 		}
@@ -294,8 +294,8 @@ static void assert_lost(struct member *m, uint32_t rank)
 }
 
 /*
- * The first one whose time is up is killed and says who is missing; then the gang is broken, and the
- * others say who was killed.
+ * The first one whose time is up is killed and says who is missing; then the gang is broken, and
+ * the others say who was killed.
  */
 static void assert_nobody_comes(struct team *t, uint32_t missing)
 {
@@ -474,7 +474,7 @@ static void *wait_main(void *arg)
 	return NULL;
 }
 
-/* The gang is complete and runs: rank 1 has added to rank 2's data, which is looked at meanwhile. */
+/* The gang is complete and runs: rank 1 has added to rank 2's data, watched meanwhile. */
 __attribute__((no_sanitize_thread)) static void await_run(struct team *t)
 {
 	uint32_t tries = 0;
@@ -486,8 +486,8 @@ __attribute__((no_sanitize_thread)) static void await_run(struct team *t)
 }
 
 /*
- * Rank 2, which hangs, goes with its card: with @runs when the gang does, else at some moment before,
- * during or after its joining. If it has never come, time is up for one of the others.
+ * Rank 2, which hangs, goes with its card: with @runs when the gang does, else at some moment
+ * before, during or after its joining. If it has never come, time is up for one of the others.
  */
 static void member_goes(bool runs, uint32_t delay_ns)
 {

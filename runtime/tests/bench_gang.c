@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * bench_gang.c - what gangs cost on soft cards of one process: a barrier of all, each posting to each
- * other; and all moving bytes to their neighbour. One thread submits all and waits for all, or each
- * rank has its own.
+ * bench_gang.c - what gangs cost on soft cards of one process: a barrier of all, each posting to
+ * each other; and all moving bytes to their neighbour. One thread submits all and waits for all,
+ * or each rank has its own.
  *
  * Run by `meson test --benchmark`, or with arguments RANKS ROUNDS [BYTES [threads]]; prints figures
  * and judges none of them, for the machine may be busy.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group.h - soft cards of this process, or the driver's, as ranks of communicators, for the tests of
- * libaxcc. One thread drives all ranks.
+ * group.h - soft cards of this process, or the driver's, as ranks of communicators, for the tests
+ * of libaxcc. One thread drives all ranks.
  */
 #ifndef RUNTIME_TESTS_GROUP_H
 #define RUNTIME_TESTS_GROUP_H

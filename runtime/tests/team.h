@@ -3,8 +3,8 @@
  * team.h - cards whose launches form a gang, one member each, for the test of gangs and the program
  * that measures them.
  *
- * The cards are soft ones; with AXON_DEVICE=drm they are the kernel's, and a test that needs more of
- * them than there are, or links between them, is skipped.
+ * The cards are soft ones; with AXON_DEVICE=drm they are the kernel's, and a test that needs more
+ * of them than there are, or links between them, is skipped.
  */
 #ifndef RUNTIME_TESTS_TEAM_H
 #define RUNTIME_TESTS_TEAM_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * test-program.c - programs with collectives, from the compiler to the cards: every operation inside a
- * launch, beside what the engines do, on 1 to 4 soft cards with a thread each; and executables whose
- * collectives are damaged.
+ * test-program.c - programs with collectives, from the compiler to the cards: every operation
+ * inside a launch, beside what the engines do, on 1 to 4 soft cards with a thread each; and
+ * executables whose collectives are damaged.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -95,8 +95,8 @@ static void *build(uint32_t ranks, size_t *size)
 	void *elf = NULL;
 
 	/*
-	 * In a loop, so that who waits for it counts from a register: one that holds the rank at the
-	 * start would do harm.
+	 * In a loop, so that who waits for it counts from a register: one that holds the rank at
+	 * the start would do harm.
 	 */
 	axc_loop_begin(p, 3, NULL);
 	copy(p, own, x, N);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * host-rank.c - the ranks of one host in the tests of several: adds up numbers with all others again and
- * again until some of them are lost, says who and how soon it knew, goes on without them, and checks
- * every element. Run by test-hosts.py, which kills.
+ * host-rank.c - the ranks of one host in the tests of several: adds up numbers with all others
+ * again and again until some of them are lost, says who and how soon it knew, goes on without
+ * them, and checks every element. Run by test-hosts.py, which kills.
  *
  * Prints a line for each thing that happens: "ready", "lost RANK KIND MS", "survived RANKS".
  */

@@ -68,8 +68,8 @@ int cc_explain(struct cc_options *o)
 	}
 	o->ranks = cards_of(o->topology) * o->cores;
 	if (!o->ranks || o->ranks > AXCC_MAX_RANKS) {
-		fprintf(stderr, "axon-cc-test: --topology: '%s' is not pair, ring:N, line:N, mesh:N or "
-			"torus:WxH with 1 to %u ranks\n", o->topology, AXCC_MAX_RANKS);
+		fprintf(stderr, "axon-cc-test: --topology: '%s' is not pair, ring:N, line:N, "
+			"mesh:N or torus:WxH with 1 to %u ranks\n", o->topology, AXCC_MAX_RANKS);
 		return 2;
 	}
 	for (uint32_t r = 0; r < o->ranks; r++)

@@ -231,9 +231,9 @@ uint64_t cc_verify(const struct cc_options *opt, const struct cc_size *size, uin
 		if (got == want)
 			continue;
 		if (!wrong++)
-			fprintf(stderr, "axon-cc-test: %s, %" PRIu64 " bytes: rank %u, element %" PRIu64
-				" is 0x%x, should be 0x%x\n", cc_op_name(opt->op), size->bytes, rank,
-				i, got, want);
+			fprintf(stderr, "axon-cc-test: %s, %" PRIu64 " bytes: rank %u, "
+				"element %" PRIu64 " is 0x%x, should be 0x%x\n",
+				cc_op_name(opt->op), size->bytes, rank, i, got, want);
 	}
 	return wrong;
 }

@@ -18,12 +18,12 @@ struct reduce {
 };
 
 /**
- * reduce_bucket() - &axc_llama_train.bucket_done: hands a bucket to the collectives sequencer, which
- *	adds it up while the engines go on with the backward pass
+ * reduce_bucket() - &axc_llama_train.bucket_done: hands a bucket to the collectives sequencer,
+ *	which adds it up while the engines go on with the backward pass
  * @opaque: a struct reduce
  *
- * A bucket is in pieces in the flat tensor: they are brought together in scratch memory, added up in
- * place, and brought back at the program's end, so that nothing waits for the sum before.
+ * A bucket is in pieces in the flat tensor: they are brought together in scratch memory, added up
+ * in place, and brought back at the program's end, so that nothing waits for the sum before.
  */
 void reduce_bucket(void *opaque, struct axc_program *p, struct axc_tensor *grads, uint32_t bucket);
 

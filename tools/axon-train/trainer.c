@@ -2,8 +2,9 @@
 /*
  * trainer.c - the programs of a training on the cards, through the runtime.
  *
- * All cards do the same at the same time, each on sequences of its own; inside the program that computes
- * the gradients they add them up. So all of them make the same step, and stay alike in every bit.
+ * All cards do the same at the same time, each on sequences of its own; inside the program that
+ * computes the gradients they add them up. So all of them make the same step, and stay alike in
+ * every bit.
  */
 #include <errno.h>
 #include <math.h>

@@ -58,8 +58,8 @@ int trainer_step(struct trainer *trainer, struct training *t, const struct corpu
 		 float *norm, struct llm_error *err);
 
 /*
- * Bring parameters and moments from the cards into @t. Return: 0 or a negative errno; -EIO: cards have
- * come to different bits.
+ * Bring parameters and moments from the cards into @t. Return: 0 or a negative errno; -EIO: cards
+ * have come to different bits.
  */
 int trainer_fetch(struct trainer *trainer, struct training *t, struct llm_error *err);
 

@@ -402,9 +402,10 @@ struct axc_collective {
 /**
  * axc_collective() - exchange data with all ranks, beside what the engines do meanwhile
  *
- * What comes later in program order and uses the data waits for it, nothing else does. The collectives
- * of a program run in program order. All ranks run programs with the same ones; each launch needs a
- * launch of every rank. Not in loops. The program is loaded by nrt_load_collectives().
+ * What comes later in program order and uses the data waits for it, nothing else does. The
+ * collectives of a program run in program order. All ranks run programs with the same ones; each
+ * launch needs a launch of every rank. Not in loops. The program is loaded by
+ * nrt_load_collectives().
  */
 void axc_collective(struct axc_program *p, const struct axc_collective *c);
 

@@ -163,8 +163,8 @@ struct axcc_job {
  * All processes of the job have to call it, once for each communicator. How ranks are spread over
  * processes is the caller's: one each is what launchers mean.
  *
- * libpmix is loaded by the first call and stays open until the process exits. One call at a time in a
- * process, and as many in all processes.
+ * libpmix is loaded by the first call and stays open until the process exits. One call at a time
+ * in a process, and as many in all processes.
  *
  * Return: 0, -EINVAL, -ENOENT (no such launcher has started this process), -ELIBACC (libpmix.so.2
  * cannot be loaded), -ETIME, -EIO or -EPROTO (PMIx), or as axcc_root_create().
@@ -178,8 +178,8 @@ int axcc_unique_id_from_pmix(uint32_t timeout_ms, struct axcc_unique_id *id, str
  * struct axcc_options - how a communicator behaves; all 0 is a good choice
  * @size: sizeof(struct axcc_options), so that it can grow; 0 is refused
  * @timeout_ms: a rank that does not come to an operation, to the start or to a shrink within that
- *	time, or whose card does not get on, is taken for lost; 0: AXCC_DEFAULT_TIMEOUT_MS. A launch may
- *	take that long; between processes half of it
+ *	time, or whose card does not get on, is taken for lost; 0: AXCC_DEFAULT_TIMEOUT_MS. A
+ *	launch may take that long; between processes half of it
  * @algorithm: name or family of the algorithm to take wherever it can do the operation; NULL: that
  *	of the environment variable AXCC_ALGO, or the fastest. Between processes it is for what the
  *	cards of each do

@@ -34,7 +34,7 @@ int drv_open_nr(int nr);		/* -errno if there is no such node */
 /* cards as the PCI bus has them, e.g. "0000:01:00.0" */
 #define CARD_NAME	64
 void card_name(int fd, char name[CARD_NAME]);		/* of an open node; bails out */
-/* those that the driver is bound to, in their order on the bus; nodes' numbers may have any order */
+/* those that the driver is bound to, in their order on the bus, not by their nodes' numbers */
 unsigned int cards_list(char name[][CARD_NAME], unsigned int max);
 int card_open(const char *name);			/* its node, or -errno */
 int card_driver(const char *what, const char *name);	/* "bind", "unbind" */
