@@ -267,42 +267,37 @@ static void queue_fail(struct axon_card *card, struct queue *q, struct axon_faul
 	axon_vector_completion(card, q->p.vector, true);
 }
 
-/* The ring itself is at fault; no completion can be written. */
-static void ring_fail(struct axon_card *card, struct queue *q, enum axon_status status,
-		      uint64_t addr)
+/* No instruction is at fault. */
+static struct axon_fault fault_of(enum axon_status status, uint64_t addr)
 {
-	struct axon_fault fault = {
+	return (struct axon_fault){
 		.status = (uint16_t)status,
 		.engine = AXON_FAULT_NO_ENGINE,
 		.addr = status <= AXON_STATUS_FAULT_ADDRESS ? addr : 0,
 	};
+}
 
-	queue_fail(card, q, fault, false, 0, 0);
+/* The ring itself is at fault; no completion can be written. */
+static void ring_fail(struct axon_card *card, struct queue *q, enum axon_status status,
+		      uint64_t addr)
+{
+	queue_fail(card, q, fault_of(status, addr), false, 0, 0);
 }
 
 /* The command under way is at fault. */
 static void cmd_fail(struct axon_card *card, struct queue *q, enum axon_status status,
 		     uint64_t addr)
 {
-	struct axon_fault fault = {
-		.status = (uint16_t)status,
-		.engine = AXON_FAULT_NO_ENGINE,
-		.addr = status <= AXON_STATUS_FAULT_ADDRESS ? addr : 0,
-	};
-
-	queue_fail(card, q, fault, true, 0, 0);
+	queue_fail(card, q, fault_of(status, addr), true, 0, 0);
 }
 
 /* The same because of, or by the look of it because of, member @peer - 1 of its gang. */
 static void gang_fail(struct axon_card *card, struct queue *q, enum axon_status status,
 		      uint32_t peer)
 {
-	struct axon_fault fault = {
-		.status = (uint16_t)status,
-		.engine = AXON_FAULT_NO_ENGINE,
-		.peer = (uint16_t)peer,
-	};
+	struct axon_fault fault = fault_of(status, 0);
 
+	fault.peer = (uint16_t)peer;
 	queue_fail(card, q, fault, true, 0, 0);
 }
 
