@@ -27,8 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "axon_accel.h"
-#include "axon_hw.h"
+#include "drv.h"
 
 #define VA_HBM		0x40000000ull
 #define VA_HOST		0x80000000ull
@@ -85,7 +84,7 @@ struct step {
 
 static int call(struct life *l, unsigned long request, void *arg)
 {
-	return ioctl(l->fd, request, arg) ? -errno : 0;
+	return drv_ioctl_once(l->fd, request, arg);
 }
 
 static int go_open(struct life *l)
@@ -353,7 +352,7 @@ static void undo_syncobj(struct life *l)
 }
 
 /* A wait for the point before and a signal of the next one, over three jobs. */
-static int submit(struct life *l, __u64 point)
+static int submit_next(struct life *l, __u64 point)
 {
 	struct drm_axon_job jobs[3] = {
 		{ .opcode = AXON_CMD_NOP },
@@ -389,7 +388,7 @@ static int go_submit(struct life *l)
 	__u64 point = 0;
 	int ret = query_point(l, &point);
 
-	return ret ? ret : submit(l, point);
+	return ret ? ret : submit_next(l, point);
 }
 
 static int go_wait(struct life *l)
@@ -536,28 +535,14 @@ static int go_fdinfo(struct life *l)
 	return ret;
 }
 
-static int write_driver_file(const char *file, const char *name)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/axon/%s", file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, name, strlen(name)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int go_bind(struct life *l)
 {
-	return write_driver_file("bind", l->node);
+	return card_driver("bind", l->node);
 }
 
 static void undo_bind(struct life *l)
 {
-	write_driver_file("unbind", l->node);
+	card_driver("unbind", l->node);
 }
 
 static const struct step steps_bind[] = {
@@ -636,7 +621,7 @@ static bool came_to_pass(struct life *l)
  * Every @stride th place fails once. Return: the number of calls that failed, or -1 with a reason
  * printed.
  */
-static int run(struct life *l, const struct step *s, int stride)
+static int run_step(struct life *l, const struct step *s, int stride)
 {
 	int nth, failed = 0;
 
@@ -681,7 +666,7 @@ static unsigned int run_all(struct life *l, const struct step *s, unsigned int n
 	unsigned int i, bad = 0;
 
 	for (i = 0; i < num; i++) {
-		int n = run(l, &s[i], stride);
+		int n = run_step(l, &s[i], stride);
 
 		if (n < 0)
 			bad++;

@@ -25,8 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "axon_accel.h"
-#include "axon_hw.h"
+#include "drv.h"
 
 #define VA		0x40000000ull
 #define BO_SIZE		(1u << 20)
@@ -47,60 +46,28 @@ struct shared {
 	atomic_uint calls;
 };
 
+/* The result of a call, which is counted. */
+static int did(struct shared *s, int ret)
+{
+	if (!ret)
+		atomic_fetch_add(&s->calls, 1);
+	return ret;
+}
+
 static int call(struct shared *s, unsigned long request, void *arg)
 {
-	if (ioctl(s->fd, request, arg))
-		return -errno;
-	atomic_fetch_add(&s->calls, 1);
-	return 0;
+	return did(s, drv_ioctl(s->fd, request, arg));
+}
+
+static int some_bo(struct shared *s, __u32 region, __u32 *handle)
+{
+	return did(s, bo_create(s->fd, BO_SIZE, region, DRM_AXON_BO_CPU_VISIBLE, 0, handle));
 }
 
 /* Others may be in the way (busy, nothing left); only the end of the card ends a thread. */
 static bool goes_on(struct shared *s, int ret)
 {
 	return ret != -ENODEV && !atomic_load(&s->over);
-}
-
-static int vm_create(struct shared *s, __u32 *id)
-{
-	struct drm_axon_vm_create c = { 0 };
-	int ret = call(s, DRM_IOCTL_AXON_VM_CREATE, &c);
-
-	*id = c.vm_id;
-	return ret;
-}
-
-static void vm_destroy(struct shared *s, __u32 id)
-{
-	struct drm_axon_vm_destroy d = { .vm_id = id };
-
-	call(s, DRM_IOCTL_AXON_VM_DESTROY, &d);
-}
-
-static int bo_create(struct shared *s, __u32 region, __u32 *handle)
-{
-	struct drm_axon_bo_create c = { .size = BO_SIZE, .region = region,
-					.flags = DRM_AXON_BO_CPU_VISIBLE };
-	int ret = call(s, DRM_IOCTL_AXON_BO_CREATE, &c);
-
-	*handle = c.handle;
-	return ret;
-}
-
-static void bo_close(struct shared *s, __u32 handle)
-{
-	struct drm_gem_close c = { .handle = handle };
-
-	ioctl(s->fd, DRM_IOCTL_GEM_CLOSE, &c);
-}
-
-static int vm_bind(struct shared *s, __u32 vm, __u32 op, __u32 handle)
-{
-	struct drm_axon_bind_op o = { .op = op, .handle = handle, .addr = VA, .size = BO_SIZE };
-	struct drm_axon_vm_bind b = { .vm_id = vm, .ops = {
-		.stride = sizeof(o), .count = 1, .ptr = (uintptr_t)&o } };
-
-	return call(s, DRM_IOCTL_AXON_VM_BIND, &b);
 }
 
 static void *spaces(void *arg)
@@ -110,9 +77,9 @@ static void *spaces(void *arg)
 	int ret;
 
 	do {
-		ret = vm_create(s, &vm);
+		ret = did(s, vm_create(s->fd, &vm));
 		if (!ret)
-			vm_destroy(s, vm);
+			did(s, vm_destroy(s->fd, vm));
 	} while (goes_on(s, ret));
 	return NULL;
 }
@@ -123,63 +90,51 @@ static void *mappings(void *arg)
 	__u32 vm, bo[2], i = 0;
 	int ret;
 
-	if (vm_create(s, &vm) || bo_create(s, DRM_AXON_REGION_HBM, &bo[0]) ||
-	    bo_create(s, DRM_AXON_REGION_HOST, &bo[1]))
+	if (did(s, vm_create(s->fd, &vm)) || some_bo(s, DRM_AXON_REGION_HBM, &bo[0]) ||
+	    some_bo(s, DRM_AXON_REGION_HOST, &bo[1]))
 		return NULL;
 	do {
-		ret = vm_bind(s, vm, DRM_AXON_BIND_MAP, bo[i++ & 1]);
+		ret = did(s, vm_map(s->fd, vm, bo[i++ & 1], 0, VA, BO_SIZE, 0));
 		if (!ret && !(i & 3))
-			ret = vm_bind(s, vm, DRM_AXON_BIND_UNMAP, 0);
+			ret = did(s, vm_unmap(s->fd, vm, VA, BO_SIZE));
 	} while (goes_on(s, ret));
 	return NULL;
 }
 
 static int one_queue(struct shared *s, __u32 vm, __u32 syncobj)
 {
-	struct drm_axon_ctx_create c = { .vm_id = vm, .priority = DRM_AXON_PRIORITY_NORMAL };
-	struct drm_axon_queue_create q = { 0 };
 	struct drm_axon_job jobs[8] = { { .opcode = AXON_CMD_NOP } };
 	struct drm_axon_sync sync = { .handle = syncobj, .flags = DRM_AXON_SYNC_SIGNAL };
-	struct drm_axon_submit sub = {
-		.jobs = { .stride = sizeof(jobs[0]), .count = 8, .ptr = (uintptr_t)jobs },
-		.syncs = { .stride = sizeof(sync), .count = 1, .ptr = (uintptr_t)&sync },
-	};
 	struct drm_syncobj_wait w = { .handles = (uintptr_t)&syncobj, .count_handles = 1 };
-	struct drm_axon_ctx_destroy d;
 	struct timespec now;
+	__u32 ctx, queue;
 	int ret, i;
 
-	ret = call(s, DRM_IOCTL_AXON_CTX_CREATE, &c);
+	ret = did(s, ctx_create(s->fd, vm, &ctx));
 	if (ret)
 		return ret;
-	q.ctx_id = c.ctx_id;
-	ret = call(s, DRM_IOCTL_AXON_QUEUE_CREATE, &q);
-	for (i = 0; i < 16 && !ret; i++) {
-		sub.queue_id = q.queue_id;
-		sub.seqno = 0;
-		ret = call(s, DRM_IOCTL_AXON_SUBMIT, &sub);
-	}
+	ret = did(s, queue_create(s->fd, ctx, 0, 0, &queue));
+	for (i = 0; i < 16 && !ret; i++)
+		ret = did(s, submit(s->fd, queue, jobs, 8, &sync, 1, NULL));
 	if (!ret) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		w.timeout_nsec = (now.tv_sec + LIMIT_S) * 1000000000ll;
 		ret = call(s, DRM_IOCTL_SYNCOBJ_WAIT, &w);
 	}
-	d = (struct drm_axon_ctx_destroy){ .ctx_id = c.ctx_id };
-	ioctl(s->fd, DRM_IOCTL_AXON_CTX_DESTROY, &d);
+	ctx_destroy(s->fd, ctx);
 	return ret;
 }
 
 static void *jobs(void *arg)
 {
 	struct shared *s = arg;
-	struct drm_syncobj_create so = { 0 };
-	__u32 vm;
+	__u32 vm, syncobj;
 	int ret;
 
-	if (vm_create(s, &vm) || call(s, DRM_IOCTL_SYNCOBJ_CREATE, &so))
+	if (did(s, vm_create(s->fd, &vm)) || did(s, syncobj_create(s->fd, &syncobj)))
 		return NULL;
 	do {
-		ret = one_queue(s, vm, so.handle);
+		ret = one_queue(s, vm, syncobj);
 	} while (goes_on(s, ret));
 	return NULL;
 }
@@ -193,7 +148,7 @@ static void *memory(void *arg)
 		struct drm_axon_bo_mmap_offset m = { 0 };
 		volatile char *p;
 
-		ret = bo_create(s, DRM_AXON_REGION_HBM, &m.handle);
+		ret = some_bo(s, DRM_AXON_REGION_HBM, &m.handle);
 		if (ret)
 			continue;
 		ret = call(s, DRM_IOCTL_AXON_BO_MMAP_OFFSET, &m);
@@ -203,7 +158,7 @@ static void *memory(void *arg)
 			p[0] = p[BO_SIZE / 2] + 1;
 			munmap((void *)p, BO_SIZE);
 		}
-		bo_close(s, m.handle);
+		bo_close(s->fd, m.handle);
 	} while (goes_on(s, ret));
 	return NULL;
 }
@@ -262,47 +217,12 @@ static void *readers(void *arg)
 	return NULL;
 }
 
-static int driver_file(const char *file, const char *name)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/axon/%s", file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, name, strlen(name)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int open_card(const char *name)
-{
-	char path[300];
-	struct dirent *e;
-	int fd = -ENODEV;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/accel", name);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir))) {
-		if (strncmp(e->d_name, "accel", 5))
-			continue;
-		snprintf(path, sizeof(path), "/dev/accel/%s", e->d_name);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		break;
-	}
-	if (dir)
-		closedir(dir);
-	return fd;
-}
-
 static void *map_some(struct shared *s, __u32 region)
 {
 	struct drm_axon_bo_mmap_offset m = { 0 };
 	char *p;
 
-	if (bo_create(s, region, &m.handle) || call(s, DRM_IOCTL_AXON_BO_MMAP_OFFSET, &m))
+	if (some_bo(s, region, &m.handle) || call(s, DRM_IOCTL_AXON_BO_MMAP_OFFSET, &m))
 		return NULL;
 	p = mmap(NULL, BO_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, m.offset);
 	if (p == MAP_FAILED)
@@ -336,7 +256,7 @@ static const char *run_round(const char *name)
 	pthread_t threads[N];
 	int i, ret;
 
-	s.fd = open_card(name);
+	s.fd = card_open(name);
 	if (s.fd < 0)
 		return "the card cannot be opened";
 	hbm = map_some(&s, DRM_AXON_REGION_HBM);
@@ -347,7 +267,7 @@ static const char *run_round(const char *name)
 		if (pthread_create(&threads[i], NULL, work[i], &s))
 			return "no thread";
 	nanosleep(&moment, NULL);
-	ret = driver_file("unbind", name);
+	ret = card_driver("unbind", name);
 	if (ret)
 		return "unbind failed";
 	printf("# %u calls before\n", atomic_load(&s.calls));
@@ -365,7 +285,7 @@ static const char *run_round(const char *name)
 	munmap((void *)hbm, BO_SIZE);
 	close(s.fd);	/* the host buffer's mapping keeps the file */
 	munmap((void *)host, BO_SIZE);
-	return driver_file("bind", name) ? "the card cannot be bound again" : NULL;
+	return card_driver("bind", name) ? "the card cannot be bound again" : NULL;
 }
 
 int main(int argc, char **argv)
