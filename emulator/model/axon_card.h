@@ -198,8 +198,9 @@ bool axon_card_prepare_sleep(struct axon_card *card, uint64_t *deadline_ns);
  *
  * For callers that have fewer threads than cards. A card thread's call.
  *
- * Return: the place of a card that a gang waits for; the card's own place if a gang waits for launches
- * that no card has come to yet, or for another core of this card; AXON_NO_PEER if no gang waits.
+ * Return: the place of a card that a gang waits for; the card's own place if a gang waits for
+ * launches that no card has come to yet, or for another core of this card; AXON_NO_PEER if no gang
+ * waits.
  */
 uint32_t axon_card_waits_for(struct axon_card *card);
 

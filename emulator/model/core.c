@@ -467,7 +467,8 @@ static enum axon_status next_descriptor(struct axon_core *c, struct axon_dmaq *d
  * The data of a descriptor that posts have been moved: the post leaves so that it arrives when they
  * do, or goes on from there if it is for another card than they were.
  */
-static void begin_leaving(struct axon_core *c, struct axon_dmaq *d, const struct axon_dma_desc *desc)
+static void begin_leaving(struct axon_core *c, struct axon_dmaq *d,
+			  const struct axon_dma_desc *desc)
 {
 	struct axon_gang *gang = c->launch.gang;
 	uint32_t place = axon_gang_place(gang, desc->post_rank);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * fabric.c - which cards reach each other: places, ways between them, who is up, registers of peers.
+ * fabric.c - which cards reach each other: places, ways between them, who is up, peers' registers.
  *
  * Knows nothing of address spaces or launches. A card that leaves takes itself off the list, tells
  * the others, and waits for their slices to end; so nobody has to hold a reference to a peer while
@@ -281,7 +281,7 @@ void axon_fabric_detach(struct axon_card *card)
 	if (!mine)
 		return;
 	axon_fabric_quiesce(card);
-	/* Only now may the next one bring its memory: nobody is between @flags and @hbm any more. */
+	/* Only now may the next one bring its memory: nobody is between @flags and @hbm. */
 	pthread_mutex_lock(&f->lock);
 	place->taken = false;
 	pthread_mutex_unlock(&f->lock);

@@ -2,8 +2,9 @@
 /*
  * fabric_parse.c - a fabric from text: the name of a shape, or a topology file.
  *
- * Only turns text into a struct axon_fabric_config; whether that makes a fabric, axon_fabric_create()
- * says. The text is the user's: everything that is not understood is an error with its line.
+ * Only turns text into a struct axon_fabric_config; whether that makes a fabric,
+ * axon_fabric_create() says. The text is the user's: everything that is not understood is an error
+ * with its line.
  */
 #include <errno.h>
 #include <limits.h>

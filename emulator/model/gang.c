@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * gang.c - gangs: who is in one, in which order they get cores, how far a member may run ahead of the
- * others, and posts between members.
+ * gang.c - gangs: who is in one, in which order they get cores, how far a member may run ahead of
+ * the others, and posts between members.
  *
- * Knows nothing of instructions or rings. Everything dynamic is under the gang's lock, which is held
- * for some tens of nanoseconds and taken by a member only when it comes to its limit, sends, or is
- * wanted; forming gangs and the order of complete ones are under fabric->lock.
+ * Knows nothing of instructions or rings. Everything dynamic is under the gang's lock, which is
+ * held for some tens of nanoseconds and taken by a member only when it comes to its limit, sends,
+ * or is wanted; forming gangs and the order of complete ones are under fabric->lock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -614,7 +614,7 @@ int axon_gang_join(struct axon_card *card, uint32_t core, const struct axon_gang
 			g->ticket = ++f->tickets;
 			call_all(g, card);
 		}
-		/* Who had joined when a card went down has looked; nobody looks for who comes now. */
+		/* Who had joined when a card went down has looked; for later ones nobody does. */
 		check_and_close(g);
 		pthread_mutex_unlock(&g->lock);
 		*gang = g;

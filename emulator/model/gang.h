@@ -7,8 +7,8 @@
  * A gang is a conservative parallel simulation. Every member has a clock; nothing that it does at
  * clock c reaches member i before c + the latency of the way. So member i may take a step at c as
  * long as c < min(next of the others + latency to i), where "next" is the earliest clock at which
- * a member could do anything: of its engines, DMA queues and posts on their way to it. What it finds
- * then never depends on which thread runs which card, or how fast.
+ * a member could do anything: of its engines, DMA queues and posts on their way to it. What it
+ * finds then never depends on which thread runs which card, or how fast.
  */
 #ifndef AXON_MODEL_GANG_H
 #define AXON_MODEL_GANG_H
@@ -79,7 +79,7 @@ int axon_gang_join(struct axon_card *card, uint32_t core, const struct axon_gang
  * end with PEER_LOST.
  */
 void axon_gang_leave(struct axon_gang *gang, uint32_t rank, bool ok);
-/* The same, but only if the gang still waits for others to join and is not broken. Return: it did. */
+/* The same, but only if the gang waits for others to join and is not broken. Return: it did. */
 bool axon_gang_leave_forming(struct axon_gang *gang, uint32_t rank);
 /* Does @name still lead there? */
 bool axon_gang_is(const struct axon_gang *gang, const struct axon_gang_name *name);
@@ -98,8 +98,9 @@ uint32_t axon_gang_lost(const struct axon_gang *gang);
 /* Breaks the gang if the card of a member is not up any more, unless all are on one card. */
 void axon_gang_check(struct axon_gang *gang);
 /*
- * 1 + the lowest rank that member @rank waits for, 0 if it does not wait. @place: where that one is,
- * AXON_NO_PEER if it has not joined.
+ * 1 + the rank that member @rank waits for, 0 if it does not wait: the lowest that has not joined,
+ * or, in a complete gang, of those that can go on the one whose clock is behind. @place: where that
+ * one is, AXON_NO_PEER if the gang is not complete.
  */
 uint32_t axon_gang_behind(struct axon_gang *gang, uint32_t rank, uint32_t *place);
 

@@ -161,7 +161,7 @@ enum axon_status axon_mmu_translate(struct axon_card *card, uint32_t asid, uint6
  * place of the fabric, or AXON_NO_PEER if it is no link page.
  */
 uint32_t axon_mmu_peer(struct axon_card *card, uint32_t asid, uint64_t va, unsigned int access);
-/* Copies across pages; @fault_va gets the address that failed. _copy(): by @access, from or to @buf. */
+/* Copies across pages; @fault_va gets the address that failed. _copy(): @access says which way. */
 enum axon_status axon_mmu_copy(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
 			       uint64_t len, unsigned int access, uint64_t *fault_va);
 enum axon_status axon_mmu_read(struct axon_card *card, uint32_t asid, uint64_t va, void *buf,
@@ -203,7 +203,7 @@ struct axon_link_use {
 };
 
 void axon_link_begin(struct axon_link_use *use);
-/* @bytes were moved from (_IN) or to (_OUT) @peer's HBM. @lines: NULL: nobody else uses the links. */
+/* @bytes were moved from (_IN) or to (_OUT) @peer's HBM. @lines: NULL: nobody else uses links. */
 void axon_link_move(struct axon_card *card, struct axon_link_use *use,
 		    struct axon_link_lines *lines, unsigned int dir, uint32_t peer, uint64_t bytes);
 /* When all has arrived; @end: the transfer's end without links. */
@@ -264,7 +264,7 @@ enum axon_status axon_core_check(const struct axon_program *p);
 enum axon_core_turn {
 	AXON_CORE_MORE = 0,	/* there is more to do */
 	AXON_CORE_ENDED = 1,	/* the launch ended */
-	AXON_CORE_WAITS = 2,	/* for others of its gang; card->gang_kick is set when it can go on */
+	AXON_CORE_WAITS = 2,	/* for others of its gang; card->gang_kick says when it can go on */
 };
 /* Core must be idle. Return: OK (it runs now) or BAD_PROGRAM. */
 enum axon_status axon_core_start(struct axon_card *card, uint32_t index,
@@ -305,15 +305,15 @@ enum axon_p_result axon_queue_create(struct axon_card *card, const struct axon_q
 enum axon_p_result axon_queue_destroy(struct axon_card *card, uint32_t id);
 bool axon_queues_use_asid(struct axon_card *card, uint32_t asid);
 /*
- * Kill the launch of @queue on @core if it is the one that runs or waits for its gang, or the COPY or
- * FILL that a queue of that core has under way; the queue stops (KILLED).
+ * Kill the launch of @queue on @core if it is the one that runs or waits for its gang, or the COPY
+ * or FILL that a queue of that core has under way; the queue stops (KILLED).
  */
 enum axon_p_result axon_queue_kill(struct axon_card *card, uint32_t core, uint32_t queue);
 /* The same, but only a launch that waits for others to join its gang. */
 enum axon_p_result axon_queue_kill_waiter(struct axon_card *card, uint32_t core, uint32_t queue);
 /* Cards have come, gone or changed: gangs whose members do not reach each other any more break. */
 void axon_queues_links_changed(struct axon_card *card);
-/* The translations of an address space are new: who waits for a gang must still be able to name it. */
+/* An address space has new translations: who waits for a gang must still be able to name it. */
 void axon_queues_invalidated(struct axon_card *card, uint32_t asid);
 enum axon_p_result axon_core_reset_any(struct axon_card *card, uint32_t core);
 /* Fetch, run, complete until @deadline_ns or idle. Return: true if there is more to do. */

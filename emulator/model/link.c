@@ -2,8 +2,8 @@
 /*
  * link.c - what a transfer takes of the links: bytes on the counters, cycles on the way.
  *
- * Documentation/isa.rst, "Cycles", has the formula. Costs depend on what the page tables name, never
- * on how a transfer was cut into pieces: neighbouring pieces of one peer are one.
+ * Documentation/isa.rst, "Cycles", has the formula. Costs depend on what the page tables name,
+ * never on how a transfer was cut into pieces: neighbouring pieces of one peer are one.
  */
 #include "fabric.h"
 

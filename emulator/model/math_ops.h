@@ -87,8 +87,8 @@ typedef void axon_combine_fn(uint8_t *dst, const uint8_t *src, size_t n);
  * @act: dst[i] = f(src[i]); by &enum axon_act; dst may be src
  * @reduce: op ADD, MULTIPLY, MAX, MIN over n elements in the order of isa.rst
  * @combine: dst[i] = dst[i] op src[i], n neighbours of one type at any address, as DMA does it; by
- *	&enum axon_dtype and &enum axon_dma_op; NULL for COPY and for what no engine takes. dst may be
- *	src, else they may not overlap
+ *	&enum axon_dtype and &enum axon_dma_op; NULL for COPY and for what no engine takes. dst may
+ *	be src, else they may not overlap
  * @mm: matrix product, vectorised over n
  * @mv: matrix product, vectorised over m
  */

@@ -685,8 +685,8 @@ static struct queue *next_waiting(struct axon_queues *qs, uint32_t core)
 }
 
 /*
- * The core is idle: who gets it? Gangs come first, since members on other cores may wait for theirs,
- * but between two of them whoever else waits has a turn, or it might never.
+ * The core is idle: who gets it? Gangs come first, since members on other cores may wait for
+ * theirs, but between two of them whoever else waits has a turn, or it might never.
  */
 static struct queue *next_launch(struct axon_card *card, uint32_t core)
 {
@@ -867,7 +867,7 @@ void axon_queues_links_changed(struct axon_card *card)
 			axon_gang_check(qs->queue[qs->active[i]].gang);
 }
 
-/* The gang's name, of a launch that waits for others to join, is not bound any more, or elsewhere. */
+/* The name of the gang that a launch waits for is not bound any more, or elsewhere. */
 static void lose_name(struct axon_card *card, struct queue *q, enum axon_status status)
 {
 	if (!axon_gang_leave_forming(q->gang, q->program.rank))

@@ -213,7 +213,7 @@ static void measure(struct bench *b, const char *what, const char *type, unsigne
 	       1e-9 * (double)bytes / s);
 }
 
-/* Launches of a few small transfers, each posted and waited for: the shape of a small collective. */
+/* Launches of a few small transfers, each posted and waited for: like a small collective. */
 static void launches(struct bench *b)
 {
 	static const unsigned int transfers[] = { 0, 1, 6 };

@@ -297,8 +297,8 @@ static void test_overlap(void **state)
 			if (by && !v)
 				memcpy(want, got, all);
 			if (memcmp(got, want, all))
-				fail_msg("%s: type %u, op %u, %u elements, %s by %u", m->name, dtype,
-					 op, n, up ? "up" : "down", by);
+				fail_msg("%s: type %u, op %u, %u elements, %s by %u", m->name,
+					 dtype, op, n, up ? "up" : "down", by);
 		}
 	}
 }

@@ -375,7 +375,7 @@ static void who_is_told(void **state)
 	axon_fabric_destroy(f);
 }
 
-/* One gang after the other, each larger than the last, then smaller again: all in the same memory. */
+/* One gang after the other, each larger than the last, then smaller: all in the same memory. */
 static void gangs_are_used_again(void **state)
 {
 	struct axon_fabric *f = make("pair", 2);
