@@ -28,7 +28,7 @@
 
 #define AXON_NUM_DTYPES		16
 #define AXON_NUM_ALUS		13	/* arithmetic group: AXON_ALU_ADD .. AXON_ALU_LT */
-#define AXON_NUM_DMA_OPS	4
+#define AXON_NUM_DMA_OPS	(AXON_DMA_MIN + 1)
 
 /**
  * struct axon_mm - a matrix product on fp32 rows
