@@ -937,12 +937,14 @@ static bool moves(struct cc_member *member)
 {
 	struct cc_team *team = member->team;
 	struct drm_axon_queue_get_state state;
-	uint64_t now = cc_now_ns();
+	uint64_t now;
 	bool moves;
 
 	if (axon_queue_state(member->queue, &state))
 		return false;
 	pthread_mutex_lock(&team->lock);
+	/* Not before, or another thread's time may be the later one. */
+	now = cc_now_ns();
 	if (state.completed != member->moved) {
 		member->moved = state.completed;
 		member->moved_ns = now;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * axcc_leave.c - ranks that go while others wait for them: nobody waits for the communicator's
- * timeout, which is far away here, to learn what is known already. And waiting in several threads.
+ * timeout, which is far away here, to learn what is known already.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -207,36 +207,6 @@ static void test_failed_before_the_group_ended(void **state)
 	group_close(&g);
 }
 
-/* Longer than the timeout together, each far shorter: the card gets on, whoever looks. */
-static void test_two_wait_for_long(void **state)
-{
-	enum { BYTES = 64 << 20, OPS = 250, TIMEOUT_MS = 600 };
-	struct shape shape = shape_plain(1, "none");
-	struct task t[2] = { 0 };
-	struct group g;
-	uint64_t seq;
-	uint32_t i;
-
-	group_open(&g, &shape, 2 * BYTES);
-	join(&g, TIMEOUT_MS);
-	memset(g.arena[0].ptr, 7, BYTES);
-	for (i = 0; i < OPS; i++)
-		assert_int_equal(axcc_broadcast(g.comm[0], (struct axcc_buf) { g.arena[0].bo, 0 },
-						(struct axcc_buf) { g.arena[0].bo, BYTES }, BYTES,
-						AXON_DTYPE_UINT8, 0, &seq), 0);
-	for (i = 0; i < 2; i++) {
-		t[i].comm = g.comm[0];
-		t[i].seq = seq;
-		begin(&t[i], run_wait);
-	}
-	for (i = 0; i < 2; i++) {
-		end(&t[i]);
-		assert_int_equal(t[i].err, 0);
-	}
-	assert_int_equal(g.arena[0].ptr[2 * BYTES - 1], 7);
-	group_close(&g);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,7 +214,6 @@ int main(void)
 		cmocka_unit_test(test_leaves_instead_of_shrinking),
 		cmocka_unit_test(test_abort_at_a_taken_address),
 		cmocka_unit_test(test_failed_before_the_group_ended),
-		cmocka_unit_test(test_two_wait_for_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
