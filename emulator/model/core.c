@@ -406,7 +406,8 @@ bool axon_core_send(struct axon_core *c, uint32_t rank, unsigned int sem, unsign
 void axon_core_queue_dma(struct axon_core *c, struct axon_seq *s, const struct axon_dma_desc *desc,
 			 uint64_t ring, uint32_t count)
 {
-	struct axon_dmaq *d = &c->dmaq[s->inst.op0];
+	unsigned int q = s->inst.op0;
+	struct axon_dmaq *d = &c->dmaq[q];
 	struct axon_transfer *t = &d->entry[(d->head + d->count) % AXON_DMAQ_DEPTH];
 
 	if (desc)
@@ -421,9 +422,33 @@ void axon_core_queue_dma(struct axon_core *c, struct axon_seq *s, const struct a
 	t->issued = s->clock + axon_cost_ctl(t->opcode);
 	if (!d->count++ && d->clock < t->issued)
 		d->clock = t->issued;
-	c->dma_due[s->inst.op0] = d->clock;
-	c->dma_mask |= 1u << s->inst.op0;
-	c->dma_used |= 1u << s->inst.op0;
+	c->dma_due[q] = d->clock;
+	if (!c->dma_mask || d->clock < c->dma_due[c->dma_first] ||
+	    (d->clock == c->dma_due[c->dma_first] && q < c->dma_first))
+		c->dma_first = q;
+	c->dma_mask |= 1u << q;
+	c->dma_used |= 1u << q;
+}
+
+/* The clock of @q is another. */
+static void queue_moved(struct axon_core *c, unsigned int q)
+{
+	uint32_t mask = c->dma_mask;
+	uint64_t best;
+
+	c->dma_due[q] = c->dmaq[q].clock;
+	if (!mask)
+		return;
+	c->dma_first = (uint32_t)__builtin_ctz(mask);
+	best = c->dma_due[c->dma_first];
+	for (mask &= mask - 1; mask; mask &= mask - 1) {
+		uint32_t other = (uint32_t)__builtin_ctz(mask);
+
+		if (c->dma_due[other] < best) {
+			best = c->dma_due[other];
+			c->dma_first = other;
+		}
+	}
 }
 
 /* The oldest transfer has ended and posted: the next one may start, a stalled engine go on. */
@@ -697,13 +722,9 @@ static int pick(const struct axon_core *c, uint64_t *clock)
 			best = c->due[e];
 			who = e;
 		}
-	for (uint32_t mask = c->dma_mask; mask; mask &= mask - 1) {
-		int q = __builtin_ctz(mask);
-
-		if (c->dma_due[q] < best) {
-			best = c->dma_due[q];
-			who = 0x80 | q;
-		}
+	if (c->dma_mask && c->dma_due[c->dma_first] < best) {
+		best = c->dma_due[c->dma_first];
+		who = 0x80 | (int)c->dma_first;
 	}
 	*clock = best;
 	return who;
@@ -805,7 +826,7 @@ static enum axon_core_turn run_steps(struct axon_core *c, uint64_t deadline_ns)
 			unsigned int q = (unsigned int)who & 0x7f;
 
 			st = dma_step(c, q, &addr);
-			c->dma_due[q] = c->dmaq[q].clock;
+			queue_moved(c, q);
 		} else {
 			st = engine_step(c, (unsigned int)who, &addr);
 		}

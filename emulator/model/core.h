@@ -226,6 +226,7 @@ struct axon_dirty {
  * @dma_used: those that this launch has used: of the others there is nothing to reset
  * @due: clock of every engine that is READY, else AXON_NEVER: what the choice needs in one place
  * @dma_due: and the clocks of the DMA queues that are not empty
+ * @dma_first: the one of them that is next, if any is not empty
  * @sem: semaphores
  * @now: latest clock that anything reached
  * @limit: with a gang: steps from this clock on need axon_gang_look()
@@ -260,6 +261,7 @@ struct axon_core {
 	uint32_t dma_used;
 	uint64_t due[AXON_NUM_STREAMS];
 	uint64_t dma_due[AXON_NUM_DMA_QUEUES];
+	uint32_t dma_first;
 	uint32_t sem[AXON_NUM_SEMAPHORES];
 	uint64_t now;
 	uint64_t limit;
