@@ -287,10 +287,10 @@ static void axon_go_apart(AxonState *s, int cpu)
 }
 
 /*
- * The host's scheduler likes to put the thread beside the guest CPU that wakes it, since one sleeps
- * while the other works. It does so because nobody polls there. So in a stream of short commands
- * the thread moves away; when the stream ends, where it runs is the scheduler's choice again. A gang
- * has threads enough to spread.
+ * The host's scheduler likes to put the thread beside the guest CPU that wakes it, since one
+ * sleeps while the other works. It does so because nobody polls there. So in a stream of short
+ * commands the thread moves away; when the stream ends, where it runs is the scheduler's choice
+ * again. A gang has threads enough to spread.
  */
 static void axon_keep_apart(AxonState *s, int64_t slept_ns, bool gang)
 {
@@ -383,7 +383,7 @@ static void axon_deliver(AxonState *s, bool more)
 		qemu_bh_schedule(s->irq_bh);
 		return;
 	}
-	/* The guest may get this CPU: what it sends then must not wait for a thread that "polls". */
+	/* The guest may get this CPU: what it sends must not wait for a thread that "polls". */
 	if (!axon_may_poll(s, 0, false))
 		axon_card_prepare_sleep(s->card, &unused);
 	qemu_mutex_lock(&s->lock);

@@ -13,9 +13,9 @@
  * sum = own + come, in two ways that give the same bits:
  *
  * staged	it is put in TMP and added from there; so no handshake is needed within a wave.
- * direct	(n = 2^p, all-reduce) the partner adds it to the sum itself, when it has been told that
- *		what came in the round before is in. A way's latency more a round, but nothing is
- *		moved twice. For what is large.
+ * direct	(n = 2^p, all-reduce) the partner adds it to the sum itself, when it has been told
+ *		that what came in the round before is in. A way's latency more a round, but nothing
+ *		is moved twice. For what is large.
  *
  * The data are cut into slices, each of which goes through all rounds on one DMA queue: while one
  * is added up another travels. What is too large for that goes in waves.
@@ -89,9 +89,9 @@ static uint32_t log2_up(uint32_t n)
 }
 
 /*
- * The member that is v for a slice. Partners of a round are neighbours along one axis; what is whole
- * blocks of a vector takes the axes in another order in each slice, so that all links are in use at
- * once. Other operations have their blocks where they are: runs of them would break.
+ * The member that is v for a slice. Partners of a round are neighbours along one axis; what is
+ * whole blocks of a vector takes the axes in another order in each slice, so that all links are in
+ * use at once. Other operations have their blocks where they are: runs of them would break.
  */
 static uint32_t member(const struct rhd *r, uint32_t v, uint32_t slice)
 {

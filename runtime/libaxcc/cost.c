@@ -275,7 +275,8 @@ static void start_transfer(struct sim *m, uint32_t r, uint32_t q, uint64_t now)
 		far += 2 * latency(in);
 	}
 	if (out->hops) {
-		uint64_t f = take_link(m, rank, out, 1, now + AXON_CYCLES_DMA_SETUP, bytes * st->rows);
+		uint64_t f = take_link(m, rank, out, 1, now + AXON_CYCLES_DMA_SETUP,
+				       bytes * st->rows);
 
 		free = f > free ? f : free;
 		far += latency(out);

@@ -2,9 +2,9 @@
 /*
  * cost.h - what a schedule costs on the card, by the card's own rules.
  *
- * The rules are those of Documentation/isa.rst, "Cycles" and "Semaphores between cores", the numbers
- * those of axon_timing.h, by which the card counts too, and of the topology's ways, which are asked
- * of the cards. Nothing here may look at the host's clock.
+ * The rules are those of Documentation/isa.rst, "Cycles" and "Semaphores between cores", the
+ * numbers those of axon_timing.h, by which the card counts too, and of the topology's ways, which
+ * are asked of the cards. Nothing here may look at the host's clock.
  */
 #ifndef AXON_LIBAXCC_COST_H
 #define AXON_LIBAXCC_COST_H

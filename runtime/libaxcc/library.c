@@ -22,7 +22,7 @@ static void *open_library(const char *name)
 	for (sig = 1; sig < NSIG; sig++)
 		sigaction(sig, NULL, &before[sig]);
 	library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-	/* A handler that another thread has just set is lost only if the library took that signal. */
+	/* A handler that another thread has just set is lost only if the library took it. */
 	for (sig = 1; sig < NSIG; sig++)
 		if (!sigaction(sig, NULL, &after) && after.sa_handler != before[sig].sa_handler)
 			sigaction(sig, &before[sig], NULL);

@@ -809,8 +809,8 @@ static void sleep_until(struct cc_team *team, uint64_t ns, uint64_t now)
 }
 
 /*
- * By when a job must have ended. The queue's limit is half of that or less: a job that it ends says who
- * is to blame.
+ * By when a job must have ended. The queue's limit is half of that or less: a job that it ends
+ * says who is to blame.
  */
 static uint64_t job_due_ns(const struct cc_team *team, uint64_t deadline_ns)
 {
@@ -832,8 +832,9 @@ static bool unwell(const struct cc_req *req)
 }
 
 /*
- * A rank of this process that the request waits for and that does not come because its card is still
- * at an operation before, or has failed there: not all ranks are done with one at the same time.
+ * A rank of this process that the request waits for and that does not come because its card is
+ * still at an operation before, or has failed there: not all ranks are done with one at the same
+ * time.
  * @job: the oldest of them.
  */
 static struct cc_member *held_up(struct cc_team *team, const struct cc_req *req, struct cc_req *job)
@@ -855,8 +856,9 @@ static struct cc_member *held_up(struct cc_team *team, const struct cc_req *req,
 }
 
 /*
- * A rank of this process that the request waits for has a call under way: it is held up by a card that
- * is slow to answer, its own or another's, and not by itself. Not for ever: cards are given up.
+ * A rank of this process that the request waits for has a call under way: it is held up by a card
+ * that is slow to answer, its own or another's, and not by itself. Not for ever: cards are given
+ * up.
  */
 static bool comes(struct cc_team *team, const struct cc_req *req, uint64_t now)
 {
@@ -890,8 +892,8 @@ static int wait_held_up(struct cc_member *member, const struct cc_req *job, uint
 }
 
 /*
- * The others have had their time. Return: 0, an error of @team, or -ETIMEDOUT: it is the deadline that
- * is over. The lock is held.
+ * The others have had their time. Return: 0, an error of @team, or -ETIMEDOUT: it is the deadline
+ * that is over. The lock is held.
  */
 static int past_due(struct cc_team *team, const struct cc_req *req, uint64_t now,
 		    uint64_t deadline_ns)

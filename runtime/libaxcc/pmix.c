@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * pmix.c - processes of a parallel job meet without being told where: mpirun and srun say who they are
- * and hand the id around (PMIx). A process that has taken leave of PMIx cannot come back, so it stays
- * until it exits.
+ * pmix.c - processes of a parallel job meet without being told where: mpirun and srun say who they
+ * are and hand the id around (PMIx). A process that has taken leave of PMIx cannot come back, so
+ * it stays until it exits.
  */
 #include <errno.h>
 #include <pmix.h>

@@ -15,10 +15,10 @@
  *   soft_wait.c       waiting for a job: running the card, and the others of a gang
  *
  * Threads. The model must be run by one thread at a time. A waiter runs the card itself until its
- * job has ended (no hand-over, no system call); a helper thread runs it when nobody waits.
- * Whoever runs it for jobs is "the runner" (soft_card.runner); others wait for news from it.
- * A waiter whose job is a member of a gang and cannot go on becomes the runner of other cards that can,
- * one after the other (soft_wait.c), so that one thread can drive all ranks. If that takes long, it
+ * job has ended (no hand-over, no system call); a helper thread runs it when nobody waits. Whoever
+ * runs it for jobs is "the runner" (soft_card.runner); others wait for news from it. A waiter
+ * whose job is a member of a gang and cannot go on becomes the runner of other cards that can, one
+ * after the other (soft_wait.c), so that one thread can drive all ranks. If that takes long, it
  * asks others for help.
  *
  * Locks, outer to inner:
@@ -378,8 +378,8 @@ enum soft_step {
 };
 
 /*
- * Runs other cards that can go on, until @card can or none can. No card is locked. Not for longer than
- * a millisecond or one slice.
+ * Runs other cards that can go on, until @card can or none can. No card is locked. Not for longer
+ * than a millisecond or one slice.
  */
 enum soft_step soft_run_gang(struct soft_card *card);
 /* Runs this card and others as long as they can go on, for busy threads. By the card's helper. */

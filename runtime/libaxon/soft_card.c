@@ -585,8 +585,8 @@ static bool is_left_alone(struct soft_card *card, bool alone)
 /*
  * While the card is in use the helper looks now and then whether jobs wait that nobody runs; the
  * threads that wait for their jobs run the card themselves and need no waking. After a while
- * without use, or without anything to do but to wait for other cards, it puts the card to sleep, and
- * then only a doorbell, another card or the card's own timer wakes it.
+ * without use, or without anything to do but to wait for other cards, it puts the card to sleep,
+ * and then only a doorbell, another card or the card's own timer wakes it.
  */
 static void *helper_main(void *arg)
 {

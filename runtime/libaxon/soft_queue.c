@@ -37,7 +37,7 @@ static void ring_doorbell(struct soft_card *card, struct soft_queue *q, uint32_t
 
 	if (q->tail == old)
 		return;
-	/* The card stores sq_event, or who runs it takes the call back; then it looks at sq_tail. */
+	/* The card stores sq_event, or who runs it takes the call back; then looks at sq_tail. */
 	atomic_thread_fence(memory_order_seq_cst);
 	soft_call(card);
 	event = __atomic_load_n(&q->state->sq_event, __ATOMIC_RELAXED);

@@ -66,8 +66,8 @@ static uint64_t called_others(const struct soft_card *card)
 }
 
 /*
- * There is more to do than one thread should do alone: whoever waits for one of the cards @called that
- * nobody runs shall do it himself, or its helper.
+ * There is more to do than one thread should do alone: whoever waits for one of the cards @called
+ * that nobody runs shall do it himself, or its helper.
  */
 static void share(struct soft_card *card, uint64_t called)
 {
@@ -213,8 +213,8 @@ void soft_help(struct soft_card *card)
 /* ---- waiting ---- */
 
 /*
- * From here to stop_driving() this thread looks after every card that is called: who calls one need not
- * wake a sleeper for it.
+ * From here to stop_driving() this thread looks after every card that is called: who calls one
+ * need not wake a sleeper for it.
  */
 static void start_driving(void)
 {
@@ -257,7 +257,7 @@ static void run_for(struct soft_card *card, struct soft_queue *q, uint64_t seqno
 	soft_call(card);
 }
 
-/* Runs the own card. Return: SOFT_IDLE if the job cannot go on, SOFT_OTHERS if because of its gang. */
+/* Runs the own card. Return: SOFT_IDLE if the job cannot go on, SOFT_OTHERS if due to its gang. */
 static enum soft_step run_own(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
 			      uint64_t deadline_ns)
 {

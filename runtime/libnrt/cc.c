@@ -3,13 +3,14 @@
  * cc.c - collectives of the nrt API over libaxcc: who belongs together, and what runs when.
  *
  * The published API names ranks by number only; a rank here is a visible core. The ranks meet at
- * NEURON_RT_ROOT_COMM_ID, or, when that is not set, where mpirun or srun, which started the processes,
- * lets them; a process that was started alone has a place of its own for its cores. Nothing is calculated here: the cards do it, libaxcc starts them.
+ * NEURON_RT_ROOT_COMM_ID, or, when that is not set, where mpirun or srun, which started the
+ * processes, lets them; a process that was started alone has a place of its own for its cores.
+ * Nothing is calculated here: the cards do it, libaxcc starts them.
  *
  * Lifetime and locks. A core's membership is made by its first call and lives until nrt_close().
  * cc.lock guards the tables and is never held while ranks wait for each other; member.lock (outer)
- * is held by a core's own calls while they do, so that its operations keep their order. Between them
- * is cc.meet_lock, which is held while a launcher's processes wait for each other.
+ * is held by a core's own calls while they do, so that its operations keep their order. Between
+ * them is cc.meet_lock, which is held while a launcher's processes wait for each other.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -183,8 +184,8 @@ static int make_place(uint32_t ranks)
 		return err;
 	if (ranks <= nrt_core_count())
 		return axcc_root_create("127.0.0.1", &cc.root, &cc.id);
-	nrt_err(NRT, "%u ranks, but this process sees %u cores: NEURON_RT_ROOT_COMM_ID must say where "
-		"the ranks of several processes meet, or mpirun or srun start them", ranks,
+	nrt_err(NRT, "%u ranks, but this process sees %u cores: NEURON_RT_ROOT_COMM_ID must say "
+		"where the ranks of several processes meet, or mpirun or srun start them", ranks,
 		nrt_core_count());
 	return -EINVAL;
 }

@@ -302,8 +302,8 @@ static void test_random(void **state)
 }
 
 /*
- * Rank 0 waits for rank 1, which cannot come: it waits for a job of an operation before, where rank 2's
- * core is taken. It is rank 2 whose card hangs.
+ * Rank 0 waits for rank 1, which cannot come: it waits for a job of an operation before, where
+ * rank 2's core is taken. It is rank 2 whose card hangs.
  */
 static void test_held_up(void **state)
 {

@@ -20,8 +20,8 @@
 static const char help[] =
 	"Usage: axon-cc-test [options] OPERATION\n\n"
 	"Measure a collective operation between Axon cards and check its result.\n\n"
-	"Operations: all_reduce, all_gather, reduce_scatter, alltoall, broadcast, reduce, permute,\n"
-	"sendrecv, barrier.\n\n"
+	"Operations: all_reduce, all_gather, reduce_scatter, alltoall, broadcast, reduce,\n"
+	"permute, sendrecv, barrier.\n\n"
 	"  -r, --nworkers N         ranks in all (default: one for each card)\n"
 	"  -b, --minbytes SIZE      first size (default 32M); suffixes K, M, G\n"
 	"  -e, --maxbytes SIZE      last size (default 32M)\n"
@@ -44,8 +44,9 @@ static const char help[] =
 	"  -q, --quiet              no table\n"
 	"  -h, --help               this text\n\n"
 	"Without any card, what would happen on some:\n"
-	"      --explain[=json]     tell for each size which algorithm would be taken, how long it\n"
-	"                           would take by the card's timing model, and why not the others\n"
+	"      --explain[=json]     tell for each size which algorithm would be taken, how long\n"
+	"                           it would take by the card's timing model, and why not the\n"
+	"                           others\n"
 	"      --topology SHAPE     where: pair, ring:N, line:N, mesh:N, torus:WxH (ring:RANKS)\n"
 	"      --cores N            ranks on each card there (1)\n\n"
 	"Several processes or hosts, each with some of the ranks:\n"
@@ -55,9 +56,11 @@ static const char help[] =
 	"      --first-rank N       first rank of this process (default 0)\n"
 	"      --local-ranks N      how many it has (default: one for each card)\n";
 
-enum { OPT_ROOT = 256, OPT_SEED, OPT_IN_PLACE, OPT_CORES_FIRST, OPT_ALGORITHM, OPT_TIMEOUT, OPT_JSON,
-       OPT_MEET, OPT_FIRST_RANK, OPT_LOCAL_RANKS, OPT_SHOW_ALGORITHM, OPT_EXPLAIN, OPT_TOPOLOGY,
-       OPT_CORES };
+enum {
+	OPT_ROOT = 256, OPT_SEED, OPT_IN_PLACE, OPT_CORES_FIRST, OPT_ALGORITHM, OPT_TIMEOUT,
+	OPT_JSON, OPT_MEET, OPT_FIRST_RANK, OPT_LOCAL_RANKS, OPT_SHOW_ALGORITHM, OPT_EXPLAIN,
+	OPT_TOPOLOGY, OPT_CORES,
+};
 
 static int usage(const char *fmt, ...)
 {
@@ -250,7 +253,7 @@ static int launched(struct cc_options *opt)
 	if (ret == -ENOENT)
 		return 0;
 	if (ret)
-		return usage("the launcher does not bring the processes together (libpmix.so.2): %s",
+		return usage("the launcher does not bring processes together (libpmix.so.2): %s",
 			     strerror(-ret));
 	if (job.processes > AXCC_MAX_RANKS / each)
 		return usage("%u processes with %u ranks each are more than %u", job.processes,
@@ -277,7 +280,8 @@ static int complete(struct cc_options *opt)
 	if (opt->explain)
 		return check_sizes(opt);
 	if (opt->topology || opt->cores > 1)
-		return usage("--topology and --cores belong to --explain: cards are joined as they are");
+		return usage("--topology and --cores belong to --explain: cards are joined as they "
+			     "are");
 
 	if (!opt->meet) {
 		ret = launched(opt);
@@ -334,9 +338,10 @@ static int parse(int argc, char **argv, struct cc_options *opt)
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
+	const char *short_options = "r:b:e:i:f:n:w:d:o:c:t:qh";
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "r:b:e:i:f:n:w:d:o:c:t:qh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		if (c == 'h') {
 			fputs(help, stdout);
 			exit(0);
