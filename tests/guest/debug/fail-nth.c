@@ -590,11 +590,14 @@ static const struct step steps_sibling[] = {
 	{ "touch it", go_touch, undo_touch },
 };
 
-/* What a call may say that found no memory; the PCI core says ENODEV when interrupts need some. */
+/*
+ * What a call may say that found no memory. The PCI core says ENODEV when interrupts need some, and
+ * EBUSY when the record of a requested region does.
+ */
 static bool sensible(const struct step *s, int error)
 {
 	return error == -ENOMEM || error == -EFAULT || error == -ENOSPC || error == -EINTR ||
-	       error == -EAGAIN || (error == -ENODEV && s->go == go_bind);
+	       error == -EAGAIN || (s->go == go_bind && (error == -ENODEV || error == -EBUSY));
 }
 
 static void arm(struct life *l, unsigned int nth)
