@@ -22,15 +22,6 @@ struct task {
 	void (*run)(uint32_t rank);
 };
 
-/* An assertion of cmocka must not leave a thread of its own: threads say what failed and exit. */
-#define CHECK(cond)									\
-	do {										\
-		if (!(cond)) {								\
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-			exit(1);							\
-		}									\
-	} while (0)
-
 static void *task_main(void *arg)
 {
 	struct task *t = arg;

@@ -18,14 +18,6 @@ static const char *self;
 
 /* ---- one process ---- */
 
-#define CHECK(cond)									\
-	do {										\
-		if (!(cond)) {								\
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-			exit(1);							\
-		}									\
-	} while (0)
-
 struct core {
 	pthread_t thread;
 	uint32_t vnc;

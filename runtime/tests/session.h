@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,18 @@
 #include "program.h"
 
 #define OK(call) assert_int_equal(call, NRT_SUCCESS)
+
+/*
+ * An assertion of cmocka must not leave a thread or process of its own: those say what failed
+ * and exit.
+ */
+#define CHECK(cond)									\
+	do {										\
+		if (!(cond)) {								\
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
+			exit(1);							\
+		}									\
+	} while (0)
 
 static inline int session_begin(void **state)
 {
