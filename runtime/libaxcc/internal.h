@@ -358,7 +358,8 @@ struct cc_call {
 /**
  * struct cc_op - a collective to which not all ranks have come yet; guarded by cc_team.lock
  * @open: it is one
- * @nth: its number
+ * @running: the worker has it (remote.h)
+ * @nth: its number; of one that is over until the next one takes its place
  * @first: the rank that came first; the others' calls are compared with its
  * @arrived: how many have come; in a process that does not coordinate: of its own
  * @came: who
@@ -370,6 +371,7 @@ struct cc_call {
  */
 struct cc_op {
 	bool open;
+	bool running;
 	uint64_t nth;
 	uint32_t first;
 	uint32_t arrived;

@@ -265,6 +265,7 @@ static void op_open(struct cc_team *team, struct cc_op *op, const struct cc_call
 		    uint64_t nth, uint32_t rank)
 {
 	op->open = true;
+	op->running = false;
 	op->nth = nth;
 	op->first = rank;
 	op->arrived = 0;
@@ -1016,6 +1017,29 @@ int cc_wait(struct cc_member *member, uint64_t seq, uint64_t deadline_ns)
 
 /* ---- several processes ---- */
 
+/* A rank's process says of a collective what cannot be. Return: false. */
+static bool misled(struct cc_team *team, uint32_t rank, uint32_t coll, uint64_t nth,
+		   const char *what)
+{
+	struct cc_blame blame = {
+		.kind = AXCC_ERROR_INTERNAL,
+		.error = -EPROTO,
+		.rank = rank,
+		.coll = coll,
+		.nth = nth,
+	};
+
+	snprintf(blame.detail, sizeof(blame.detail), "%s", what);
+	cc_team_fail(team, &blame);
+	return false;
+}
+
+/* Has the rank come to that collective before? One that is over is closed and keeps its number. */
+static bool has_come(const struct cc_op *op, uint64_t nth, uint32_t rank)
+{
+	return op->open ? op->nth == nth && axcc_ranks_has(&op->came, rank) : nth <= op->nth;
+}
+
 bool cc_op_come(struct cc_team *team, uint32_t rank, uint64_t nth, uint64_t seq,
 		const struct cc_call *call)
 {
@@ -1028,8 +1052,10 @@ bool cc_op_come(struct cc_team *team, uint32_t rank, uint64_t nth, uint64_t seq,
 		return true;
 	if (is_pair(call->coll))
 		return !nth && !half_arrive(team, rank, seq, call, NULL);
-	if (!nth || (op->open && (op->nth != nth || axcc_ranks_has(&op->came, rank))))
+	if (!nth || (op->open && op->nth != nth))
 		return false;
+	if (has_come(op, nth, rank))
+		return misled(team, rank, call->coll, nth, "called it a second time");
 	/* What goes wrong now has failed the team. */
 	op_arrive(team, rank, nth, call, NULL, false);
 	return true;
@@ -1039,6 +1065,7 @@ void cc_op_running(struct cc_team *team, struct cc_op *op)
 {
 	uint32_t i;
 
+	op->running = true;
 	for (i = 0; i < team->members; i++)
 		team->member[i].req[op->seq[i] % CC_MAX_REQS].state = CC_REQ_RUNNING;
 	team->launched_ns = cc_now_ns();
@@ -1049,10 +1076,17 @@ struct cc_op *cc_op_go(struct cc_team *team, uint64_t nth)
 {
 	struct cc_op *op = op_of(team, nth);
 
-	if (!op->open || op->nth != nth || op->arrived != team->members)
-		return NULL;
-	cc_op_running(team, op);
-	return op;
+	if (op->open && op->nth == nth && op->arrived == team->members && !op->running) {
+		cc_op_running(team, op);
+		return op;
+	}
+	if (op->nth != nth)
+		misled(team, 0, AXCC_NUM_COLLS, 0, "started a collective that nobody has called");
+	else if (op->open && !op->running)
+		misled(team, 0, op->req.coll, nth, "started it before all have called it");
+	else
+		misled(team, 0, op->req.coll, nth, "started it a second time");
+	return NULL;
 }
 
 static struct cc_req *half_req(struct cc_team *team, const struct cc_half *half)
@@ -1077,8 +1111,13 @@ bool cc_half_go(struct cc_team *team, uint32_t from, uint32_t to, struct cc_half
 	*send = cc_member_of(team, from) ? pair_take(pair, AXCC_SEND) : NULL;
 	*recv = cc_member_of(team, to) ? pair_take(pair, AXCC_RECV) : NULL;
 	if ((cc_member_of(team, from) && !*send) || (cc_member_of(team, to) && !*recv) ||
-	    (!*send && !*recv))
-		return false;
+	    (!*send && !*recv)) {
+		if (*send)
+			cc_half_free(team, *send);
+		if (*recv)
+			cc_half_free(team, *recv);
+		return misled(team, 0, AXCC_SEND, 0, "started one that has not been called");
+	}
 	if (*send)
 		cc_half_running(team, *send);
 	if (*recv)

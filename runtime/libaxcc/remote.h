@@ -204,10 +204,15 @@ int cc_hier_run(struct cc_team *team, const struct cc_item *item);
 
 /* ---- op.c, for several processes; the lock is held ---- */
 
-/* A rank of another process comes to an operation. Return: false: that cannot be. */
+/*
+ * What other processes say. NULL or false: that cannot be; the team has failed if it is known which
+ * operation was meant.
+ */
+
+/* A rank of another process comes to an operation. */
 bool cc_op_come(struct cc_team *team, uint32_t rank, uint64_t nth, uint64_t seq,
 		const struct cc_call *call);
-/* What the coordinator starts; NULL or false: that cannot be. */
+/* What the coordinator starts. */
 struct cc_op *cc_op_go(struct cc_team *team, uint64_t nth);
 bool cc_half_go(struct cc_team *team, uint32_t from, uint32_t to, struct cc_half **send,
 		struct cc_half **recv);
