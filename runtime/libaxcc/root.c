@@ -2,7 +2,8 @@
 /*
  * root.c - the place where the ranks of one communicator meet: a thread that collects who they are
  * and tells everybody when all have come. It serves one meeting, trusts nobody who does not know
- * the key, and sleeps whenever it waits.
+ * the key, and sleeps whenever it waits. A connection that does not say in time who it is, or is the
+ * oldest of those that have not when there is no room for another, is hung up on.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,16 +18,19 @@
 
 #define MAX_GUESTS	(2 * AXCC_MAX_RANKS)	/* strangers included */
 #define SEND_NS		(5 * CC_SECOND)		/* for a rank to take a message */
+#define HELLO_NS	(5 * CC_SECOND)		/* for a connection to say who it is */
 
 /**
  * struct guest - a connection
  * @fd: it
+ * @since_ns: when it was taken
  * @got: bytes of @in that have come
- * @met: it is rank @rank
+ * @met: it is rank @rank; else a stranger
  * @in: the message that comes
  */
 struct guest {
 	int fd;
+	uint64_t since_ns;
 	uint32_t got;
 	bool met;
 	uint32_t rank;
@@ -243,32 +247,79 @@ static bool listen_to(struct axcc_root *root, uint32_t index)
 	return more;
 }
 
+/* The stranger that has been here for longest; @guests: there is none. */
+static uint32_t oldest_stranger(const struct axcc_root *root)
+{
+	uint32_t oldest = root->guests, i;
+
+	for (i = 0; i < root->guests; i++)
+		if (!root->guest[i]->met &&
+		    (oldest == root->guests ||
+		     root->guest[i]->since_ns < root->guest[oldest]->since_ns))
+			oldest = i;
+	return oldest;
+}
+
+/* Makes room for a connection, if strangers have it. */
+static void make_room(struct axcc_root *root)
+{
+	uint32_t oldest = oldest_stranger(root);
+
+	if (oldest < root->guests)
+		drop_guest(root, oldest);
+}
+
 static void take_guest(struct axcc_root *root)
 {
+	struct guest *guest;
 	int fd = accept4(root->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct guest *guest = fd >= 0 ? calloc(1, sizeof(*guest)) : NULL;
 
-	if (!guest || root->guests == MAX_GUESTS) {
-		if (fd >= 0)
-			close(fd);
-		free(guest);
+	if (fd < 0) {
+		/* It comes again at once. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			make_room(root);
+		return;
+	}
+	if (root->guests == MAX_GUESTS)
+		make_room(root);
+	guest = root->guests < MAX_GUESTS ? calloc(1, sizeof(*guest)) : NULL;
+	if (!guest) {
+		close(fd);
 		return;
 	}
 	guest->fd = fd;
+	guest->since_ns = cc_now_ns();
 	root->guest[root->guests++] = guest;
+}
+
+/* Hangs up on strangers whose time is over. Return: ms until the next one's is, -1: there is none. */
+static int look_at_strangers(struct axcc_root *root)
+{
+	uint64_t now = cc_now_ns();
+	uint32_t oldest;
+
+	while ((oldest = oldest_stranger(root)) < root->guests) {
+		uint64_t due = root->guest[oldest]->since_ns + HELLO_NS;
+
+		if (now < due)
+			return (int)((due - now) / CC_MS) + 1;
+		drop_guest(root, oldest);
+	}
+	return -1;
 }
 
 /* One round. Return: false: the meeting is over. */
 static bool serve(struct axcc_root *root)
 {
 	struct pollfd fds[MAX_GUESTS + 2];
+	int ms = look_at_strangers(root);
 	uint32_t n = root->guests, i;
 
 	fds[0] = (struct pollfd) { .fd = root->wake, .events = POLLIN };
 	fds[1] = (struct pollfd) { .fd = root->listen, .events = POLLIN };
 	for (i = 0; i < n; i++)
 		fds[2 + i] = (struct pollfd) { .fd = root->guest[i]->fd, .events = POLLIN };
-	if (poll(fds, n + 2, -1) < 0)
+	if (poll(fds, n + 2, ms) < 0)
 		return errno == EINTR;
 	if (fds[0].revents)
 		return false;

@@ -2,7 +2,8 @@
 /*
  * axcc_hostile.c - a process of a communicator that does not keep to the protocol. One rank is the
  * library's, on a soft card; the other one is the test, which says over the wire what no library
- * would. What it did, with which operation and from where has to be in the library's error.
+ * would. What it did, with which operation and from where has to be in the library's error. And
+ * strangers, which disturb nobody.
  */
 #include <errno.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -350,6 +352,108 @@ static void test_post_again(void **state)
 	act_close(&act);
 }
 
+/* ---- people at the root that are nobody ---- */
+
+#define CROWD	600u	/* more than a root has places */
+
+/* A rank of this process. */
+struct joiner {
+	struct axcc_unique_id id;
+	uint32_t rank;
+	struct axon_device *dev;
+	struct axcc_comm *comm;
+	pthread_t thread;
+	uint64_t seq;
+	int err;
+};
+
+static void *join_by_address(void *arg)
+{
+	struct joiner *j = arg;
+
+	j->err = axcc_comm_init(j->comm, &j->id, 2, j->rank, j->dev, j->rank);
+	if (!j->err)
+		j->err = axcc_barrier(j->comm, &j->seq);
+	if (!j->err)
+		j->err = axcc_wait(j->comm, j->seq, -1);
+	return NULL;
+}
+
+static void begin(struct joiner *j, struct axon_device *dev, const struct axcc_unique_id *id,
+		  uint32_t rank)
+{
+	struct axcc_options options = { .size = sizeof(options) };
+
+	*j = (struct joiner) { .id = *id, .rank = rank, .dev = dev };
+	assert_int_equal(axcc_comm_create(&options, &j->comm), 0);
+	assert_int_equal(pthread_create(&j->thread, NULL, join_by_address, j), 0);
+}
+
+/* An address whose port nobody has. */
+static struct cc_address free_address(struct axcc_unique_id *id)
+{
+	struct cc_address a;
+	char text[32];
+	int fd;
+
+	assert_int_equal(cc_address_parse("127.0.0.1", false, &a), 0);
+	assert_int_equal(cc_address_listen(&a, &fd), 0);
+	close(fd);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", a.port);
+	assert_int_equal(axcc_unique_id_from_address(text, id), 0);
+	return a;
+}
+
+/* Silent, stops in the middle, or rubbish; the root may be still to be opened. */
+static int stranger(const struct cc_address *root, uint32_t kind)
+{
+	static const char rubbish[64] = "GET / HTTP/1.1\r\n\r\n";
+	struct cc_limit end = limit();
+	int fd, err;
+
+	while ((err = cc_address_connect(root, &end, &fd)) == -ECONNREFUSED)
+		nanosleep(&(struct timespec) { 0, 1000000 }, NULL);
+	assert_int_equal(err, 0);
+	/* It may have been hung up on by now. */
+	if (kind)
+		send(fd, rubbish, kind == 1 ? 5 : sizeof(rubbish), MSG_NOSIGNAL);
+	return fd;
+}
+
+static void test_strangers(void **state)
+{
+	struct rlimit files;
+	struct axcc_unique_id id;
+	struct cc_address root = free_address(&id);
+	struct axon_device *dev;
+	struct joiner joiner[2];
+	int crowd[CROWD];
+	char path[64];
+	uint32_t i;
+
+	/* Both ends of all of them are this process's. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	if (files.rlim_max < 4 * CROWD)
+		skip();
+	files.rlim_cur = 4 * CROWD;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_int_equal(axon_device_path_of(0, path, sizeof(path)), 0);
+	assert_int_equal(axon_device_open_path(path, quiet, NULL, &dev), 0);
+	begin(&joiner[0], dev, &id, 0);
+	for (i = 0; i < CROWD; i++)
+		crowd[i] = stranger(&root, i % 3);
+	begin(&joiner[1], dev, &id, 1);
+	for (i = 0; i < 2; i++) {
+		pthread_join(joiner[i].thread, NULL);
+		assert_int_equal(joiner[i].err, 0);
+	}
+	for (i = 0; i < CROWD; i++)
+		close(crowd[i]);
+	for (i = 0; i < 2; i++)
+		axcc_comm_destroy(joiner[i].comm);
+	axon_device_close(dev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_pair_half),
 		cmocka_unit_test(test_post_twice),
 		cmocka_unit_test(test_post_again),
+		cmocka_unit_test(test_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

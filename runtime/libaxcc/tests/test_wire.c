@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -362,6 +363,84 @@ static void test_root(void **state)
 	free(table);
 }
 
+#define CROWD	600u	/* more than a root has places */
+
+/* Both ends of all of them are this process's. */
+static void want_descriptors(void)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < 4 * CROWD)
+		skip();
+	limit.rlim_cur = 4 * CROWD;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Strangers that take all places and keep them: silent ones, and ones that stop in the middle. */
+static void test_root_crowd(void **state)
+{
+	size_t size = sizeof(struct cc_table) + 3 * sizeof(struct cc_hello);
+	struct cc_table *table = malloc(size);
+	struct cc_limit limit = late();
+	int crowd[CROWD], fd[3];
+	struct axcc_ranks came;
+	struct axcc_root *root;
+	struct cc_id id;
+	uint32_t i;
+
+	want_descriptors();
+	root = new_root(&id);
+	hello_to(&id, 1, 3, &fd[1]);
+	expect(fd[1], CC_WIRE_CAME, &came, sizeof(came));
+	for (i = 0; i < CROWD; i++) {
+		assert_int_equal(cc_address_connect(&id.address, &limit, &crowd[i]), 0);
+		if (i % 2)
+			assert_int_equal(write(crowd[i], "GET /", 5), 5);
+	}
+	/* The oldest go; a rank that has come does not, and others come. */
+	expect_end(crowd[0]);
+	expect_end(crowd[1]);
+	hello_to(&id, 0, 3, &fd[0]);
+	hello_to(&id, 2, 3, &fd[2]);
+	for (i = 0; i < 3; i++) {
+		expect(fd[i], CC_WIRE_TABLE, table, (uint32_t)size);
+		close(fd[i]);
+	}
+	for (i = 2; i < CROWD; i++)
+		close(crowd[i]);
+	axcc_root_destroy(root);
+	free(table);
+}
+
+/* Even where there is room for all, nobody stays who does not say who he is. */
+static void test_root_silence(void **state)
+{
+	size_t size = sizeof(struct cc_table) + 2 * sizeof(struct cc_hello);
+	struct cc_table *table = malloc(size);
+	struct cc_limit limit = late();
+	struct axcc_ranks came;
+	struct cc_id id;
+	struct axcc_root *root = new_root(&id);
+	int fd[2], silent, half;
+
+	assert_int_equal(cc_address_connect(&id.address, &limit, &silent), 0);
+	assert_int_equal(cc_address_connect(&id.address, &limit, &half), 0);
+	assert_int_equal(write(half, "GET /", 5), 5);
+	hello_to(&id, 0, 2, &fd[0]);
+	expect(fd[0], CC_WIRE_CAME, &came, sizeof(came));
+	expect_end(silent);
+	expect_end(half);
+	/* A rank is not held to that. */
+	hello_to(&id, 1, 2, &fd[1]);
+	expect(fd[0], CC_WIRE_TABLE, table, (uint32_t)size);
+	expect(fd[1], CC_WIRE_TABLE, table, (uint32_t)size);
+	close(fd[0]);
+	close(fd[1]);
+	axcc_root_destroy(root);
+	free(table);
+}
+
 static void test_root_called_off(void **state)
 {
 	struct cc_blame blame = { .kind = AXCC_ERROR_TIMEOUT, .error = -ETIME, .rank = 2 };
@@ -456,6 +535,8 @@ int main(void)
 		cmocka_unit_test(test_blames),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_root),
+		cmocka_unit_test(test_root_crowd),
+		cmocka_unit_test(test_root_silence),
 		cmocka_unit_test(test_root_called_off),
 		cmocka_unit_test(test_root_nonsense),
 		cmocka_unit_test(test_root_lost),
