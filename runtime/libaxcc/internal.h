@@ -393,7 +393,9 @@ struct cc_half {
 	uint64_t seq;
 	uint64_t since_ns;
 	struct cc_part part;
-	struct cc_half *next;
+	struct cc_half *next;	/* of the pair, or of cc_team.spare_halves */
+	struct cc_half *older;	/* of all that wait */
+	struct cc_half *newer;
 };
 
 /*
@@ -536,6 +538,8 @@ struct cc_blame {
  * @num_plans: in @plans
  * @op: collectives, by number
  * @pair: sends and receives, by sender and receiver; NULL before the first
+ * @oldest_half: of all in @pair, the one that has waited for longest; then cc_half.newer
+ * @newest_half: of all in @pair
  * @spare_halves: to be used again
  * @met: index of the member whose card gave the last error while programs were made or submitted
  * @launched_ns: when an operation was last handed over, or seen to end by who waits for the next
@@ -579,6 +583,8 @@ struct cc_team {
 
 	struct cc_op op[CC_MAX_OPS];
 	struct cc_pair *pair;
+	struct cc_half *oldest_half;
+	struct cc_half *newest_half;
 	struct cc_half *spare_halves;
 	uint32_t met;
 	uint64_t launched_ns;

@@ -501,15 +501,19 @@ static int pair_complete(struct cc_team *team, struct cc_half *late, struct cc_h
 	return err;
 }
 
-static void pair_append(struct cc_pair *pair, struct cc_half *h)
+static void pair_append(struct cc_team *team, struct cc_pair *pair, struct cc_half *h)
 {
 	h->next = NULL;
 	*(pair->first ? &pair->last->next : &pair->first) = h;
 	pair->last = h;
+	h->newer = NULL;
+	h->older = team->newest_half;
+	*(h->older ? &h->older->newer : &team->oldest_half) = h;
+	team->newest_half = h;
 }
 
 /* The oldest half of a kind. */
-static struct cc_half *pair_take(struct cc_pair *pair, uint32_t coll)
+static struct cc_half *pair_take(struct cc_team *team, struct cc_pair *pair, uint32_t coll)
 {
 	struct cc_half *before = NULL;
 	struct cc_half *h;
@@ -521,6 +525,8 @@ static struct cc_half *pair_take(struct cc_pair *pair, uint32_t coll)
 	*(before ? &before->next : &pair->first) = h->next;
 	if (pair->last == h)
 		pair->last = before;
+	*(h->older ? &h->older->newer : &team->oldest_half) = h->newer;
+	*(h->newer ? &h->newer->older : &team->newest_half) = h->older;
 	return h;
 }
 
@@ -551,39 +557,30 @@ static int half_arrive(struct cc_team *team, uint32_t rank, uint64_t seq,
 		cc_part_hold(part);
 	}
 	if (cc_coordinates(team))
-		other = pair_take(pair, sends ? AXCC_RECV : AXCC_SEND);
+		other = pair_take(team, pair, sends ? AXCC_RECV : AXCC_SEND);
 	if (other)
 		return pair_complete(team, h, other);
-	pair_append(pair, h);
+	pair_append(team, pair, h);
 	return 0;
 }
 
 const struct cc_half *cc_half_for(const struct cc_team *team, uint32_t peer)
 {
-	uint32_t r;
+	const struct cc_half *h = team->oldest_half;
 
-	for (r = 0; team->pair && r < team->ranks; r++) {
-		const struct cc_half *to = team->pair[(size_t)r * team->ranks + peer].first;
-		const struct cc_half *from = team->pair[(size_t)peer * team->ranks + r].first;
-
-		if (to && to->peer == peer)
-			return to;
-		if (from && from->peer == peer)
-			return from;
-	}
-	return NULL;
+	while (h && h->peer != peer)
+		h = h->newer;
+	return h;
 }
 
 void cc_pairs_free(struct cc_team *team)
 {
 	struct cc_half *h;
-	size_t i;
 
-	for (i = 0; team->pair && i < (size_t)team->ranks * team->ranks; i++)
-		while ((h = team->pair[i].first)) {
-			team->pair[i].first = h->next;
-			cc_half_free(team, h);
-		}
+	while ((h = team->oldest_half)) {
+		team->oldest_half = h->newer;
+		cc_half_free(team, h);
+	}
 	free(team->pair);
 	while ((h = team->spare_halves)) {
 		team->spare_halves = h->next;
@@ -1108,8 +1105,8 @@ bool cc_half_go(struct cc_team *team, uint32_t from, uint32_t to, struct cc_half
 
 	if (!pair)
 		return false;
-	*send = cc_member_of(team, from) ? pair_take(pair, AXCC_SEND) : NULL;
-	*recv = cc_member_of(team, to) ? pair_take(pair, AXCC_RECV) : NULL;
+	*send = cc_member_of(team, from) ? pair_take(team, pair, AXCC_SEND) : NULL;
+	*recv = cc_member_of(team, to) ? pair_take(team, pair, AXCC_RECV) : NULL;
 	if ((cc_member_of(team, from) && !*send) || (cc_member_of(team, to) && !*recv) ||
 	    (!*send && !*recv)) {
 		if (*send)
@@ -1151,18 +1148,9 @@ static uint64_t allowed_ns(const struct cc_team *team)
 	return team->timeout_ms * CC_MS - cc_remote_lead_ns(team);
 }
 
-static uint64_t pairs_due(struct cc_team *team)
+static uint64_t half_due(const struct cc_team *team, const struct cc_half *h)
 {
-	uint64_t due = NEVER;
-	size_t i;
-
-	for (i = 0; team->pair && i < (size_t)team->ranks * team->ranks; i++) {
-		const struct cc_half *h = team->pair[i].first;
-
-		if (h && h->since_ns + allowed_ns(team) < due)
-			due = h->since_ns + allowed_ns(team);
-	}
-	return due;
+	return h ? h->since_ns + allowed_ns(team) : NEVER;
 }
 
 static uint64_t op_due(const struct cc_team *team, const struct cc_op *op)
@@ -1174,7 +1162,7 @@ static uint64_t op_due(const struct cc_team *team, const struct cc_op *op)
 
 uint64_t cc_ops_due(struct cc_team *team)
 {
-	uint64_t due = pairs_due(team);
+	uint64_t due = half_due(team, team->oldest_half);
 	uint32_t i;
 
 	for (i = 0; i < CC_MAX_OPS; i++)
@@ -1196,6 +1184,7 @@ static uint32_t at_fault(struct cc_team *team, const struct cc_op *op)
 
 bool cc_ops_judge(struct cc_team *team, uint64_t now_ns)
 {
+	const struct cc_half *h;
 	uint32_t i, rank;
 
 	for (i = 0; i < CC_MAX_OPS; i++) {
@@ -1207,11 +1196,8 @@ bool cc_ops_judge(struct cc_team *team, uint64_t now_ns)
 		missing(team, &team->op[i], rank);
 		return true;
 	}
-	for (i = 0; team->pair && i < team->ranks * team->ranks; i++) {
-		const struct cc_half *h = team->pair[i].first;
-
-		if (!h || now_ns < h->since_ns + allowed_ns(team) ||
-		    cc_proc_of(team, h->peer)->stalled)
+	for (h = team->oldest_half; h && now_ns >= half_due(team, h); h = h->newer) {
+		if (cc_proc_of(team, h->peer)->stalled)
 			continue;
 		missing_rank(team, h->peer, h->coll, 0, "did not come");
 		return true;
