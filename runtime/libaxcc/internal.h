@@ -11,7 +11,9 @@
  *   remote.c    teams of several processes; hier.c: their operations; flow.c: data between them;
  *		 net.c: libfabric, which net_library.c loads
  *   team.c      the ranks of one communicator in this process: making, failing, freeing
- *   op.c        operations: who has come, handing over to the cards, waiting
+ *   call.c      what a rank calls and brings
+ *   op.c        collectives: who has come, handing over to the cards; pair.c: sends and receives
+ *   wait.c      waiting for them; late.c: ranks that do not come
  *   plan.c      schedules and programs, cached
  *   lower.c     a schedule's steps as instructions
  *   member.c    one rank: address space, queue, program memory
@@ -54,6 +56,7 @@
  */
 #define CC_MAX_OPS		(2 * CC_MAX_REQS)
 
+struct cc_blame;
 struct cc_team;
 struct cc_member;
 struct cc_plan;
@@ -340,7 +343,7 @@ uint32_t cc_plan_rank(struct cc_team *team, const struct cc_member *member, uint
 int cc_schedule_make(struct cc_team *team, const struct cc_launch *launch,
 		     struct axcc_schedule **schedule);
 
-/* ---- op.c ---- */
+/* ---- operations ---- */
 
 /* What a rank calls. @peer is that of SEND and RECV, @root that of BROADCAST and REDUCE, else 0. */
 struct cc_call {
@@ -415,15 +418,13 @@ struct cc_later {
 	bool in_place;
 };
 
-uint64_t cc_now_ns(void);
-int cc_post(struct cc_member *member, const struct cc_call *call, uint64_t *seq);
-int cc_post_later(struct cc_member *member, const struct cc_call *call, struct cc_later *later,
-		  uint64_t *seq);
-int cc_post_now(struct cc_later *later, const struct cc_call *call);
-/* Return: 0, -ETIMEDOUT (@deadline_ns is over), -EINVAL, or why the team failed. */
-int cc_wait(struct cc_member *member, uint64_t seq, uint64_t deadline_ns);
-bool cc_member_idle(struct cc_member *member);
-void cc_member_look(struct cc_member *member);
+static inline bool cc_is_pair(uint32_t coll)
+{
+	return coll == AXCC_SEND || coll == AXCC_RECV;
+}
+
+/* ---- call.c ---- */
+
 /* What of a call needs no buffers. Return: 0 or -EINVAL. */
 int cc_call_check(const struct cc_team *team, const struct cc_call *call);
 /* @req->targets are the call's. */
@@ -436,10 +437,57 @@ int cc_call_part(struct cc_member *member, const struct cc_call *call, struct cc
 		 bool *in_place);
 void cc_part_hold(const struct cc_part *part);
 void cc_part_put(struct cc_part *part);
+
+/* ---- op.c ---- */
+
+/* What was handed over: the jobs' numbers by index of the rank, and how. */
+struct cc_handed {
+	uint64_t seqno[AXCC_MAX_RANKS];
+	const char *algorithm;
+};
+
+uint64_t cc_now_ns(void);
+int cc_post(struct cc_member *member, const struct cc_call *call, uint64_t *seq);
+int cc_post_later(struct cc_member *member, const struct cc_call *call, struct cc_later *later,
+		  uint64_t *seq);
+int cc_post_now(struct cc_later *later, const struct cc_call *call);
+/* The rest wants the lock held. Hands programs over; an error is the whole team's. */
+int cc_hand_over(struct cc_team *team, const struct cc_launch *l, struct cc_handed *handed,
+		 const struct cc_blame *blame);
+/* The job of a request. */
+void cc_req_launched(struct cc_req *req, const struct cc_member *member,
+		     const struct cc_handed *handed);
+/* It has not ended. */
+bool cc_req_busy(const struct cc_req *req);
+
+/* ---- pair.c; the lock is held ---- */
+
+/* A rank comes with a send or a receive, its operation number @seq; @part: if it is of here. */
+int cc_half_arrive(struct cc_team *team, uint32_t rank, uint64_t seq, const struct cc_call *call,
+		   const struct cc_part *part);
 /* The coordinator's: a send or receive that waits for one of @peer, or NULL. */
 const struct cc_half *cc_half_for(const struct cc_team *team, uint32_t peer);
 void cc_pairs_free(struct cc_team *team);
 uint32_t cc_pair_slot(const struct cc_team *team, uint32_t a, uint32_t b);
+
+/* ---- wait.c ---- */
+
+/* Time that does not come. */
+#define CC_NEVER	UINT64_MAX
+
+/* Return: 0, -ETIMEDOUT (@deadline_ns is over), -EINVAL, or why the team failed. */
+int cc_wait(struct cc_member *member, uint64_t seq, uint64_t deadline_ns);
+/* Nothing of the rank is under way. The lock is held. */
+bool cc_member_idle(struct cc_member *member);
+/* Finds failures of operations that nobody waits for. */
+void cc_member_look(struct cc_member *member);
+
+/* ---- late.c; the lock is held ---- */
+
+/* By when others must have come: not before time was over for the operation before. */
+uint64_t cc_req_due_ns(const struct cc_team *team, const struct cc_req *req);
+/* A rank of this process has waited for long enough. */
+void cc_overdue(struct cc_team *team, const struct cc_req *req);
 
 /* ---- stream.c ---- */
 
@@ -602,6 +650,18 @@ struct cc_team {
 static inline struct cc_member *cc_member_of(struct cc_team *team, uint32_t rank)
 {
 	return team->member_of[rank] == CC_NO_MEMBER ? NULL : &team->member[team->member_of[rank]];
+}
+
+static inline struct cc_op *cc_op_of(struct cc_team *team, uint64_t nth)
+{
+	return &team->op[nth % CC_MAX_OPS];
+}
+
+/* An operation was handed over or has ended. The lock is held. */
+static inline void cc_team_wake(struct cc_team *team)
+{
+	if (team->sleepers)
+		pthread_cond_broadcast(&team->cond);
 }
 
 /*

@@ -209,20 +209,30 @@ int cc_hier_run(struct cc_team *team, const struct cc_item *item);
  * operation was meant.
  */
 
+/* Fails the team: the rank's process says of an operation what cannot be. Return: false. */
+bool cc_misled(struct cc_team *team, uint32_t rank, uint32_t coll, uint64_t nth, const char *what);
 /* A rank of another process comes to an operation. */
 bool cc_op_come(struct cc_team *team, uint32_t rank, uint64_t nth, uint64_t seq,
 		const struct cc_call *call);
 /* What the coordinator starts. */
 struct cc_op *cc_op_go(struct cc_team *team, uint64_t nth);
-bool cc_half_go(struct cc_team *team, uint32_t from, uint32_t to, struct cc_half **send,
-		struct cc_half **recv);
 /* The requests of this process' ranks are in the worker's hands. */
 void cc_op_running(struct cc_team *team, struct cc_op *op);
-void cc_half_running(struct cc_team *team, struct cc_half *half);
-void cc_half_free(struct cc_team *team, struct cc_half *half);
 /* They have ended well. */
 void cc_item_done(struct cc_team *team, struct cc_item *item);
-/* When ranks have to be there, at the earliest; UINT64_MAX: all are. */
+
+/* ---- pair.c, for several processes: the same ---- */
+
+bool cc_half_go(struct cc_team *team, uint32_t from, uint32_t to, struct cc_half **send,
+		struct cc_half **recv);
+void cc_half_running(struct cc_team *team, struct cc_half *half);
+/* @half may be NULL. */
+void cc_half_done(struct cc_team *team, struct cc_half *half);
+void cc_half_free(struct cc_team *team, struct cc_half *half);
+
+/* ---- late.c, for several processes; the lock is held ---- */
+
+/* When ranks have to be there, at the earliest; CC_NEVER: all are. */
 uint64_t cc_ops_due(struct cc_team *team);
 /* Fails the team if a rank is overdue and nothing holds its process up. Return: it did. */
 bool cc_ops_judge(struct cc_team *team, uint64_t now_ns);
