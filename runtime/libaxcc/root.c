@@ -260,36 +260,55 @@ static uint32_t oldest_stranger(const struct axcc_root *root)
 	return oldest;
 }
 
-/* Makes room for a connection, if strangers have it. */
-static void make_room(struct axcc_root *root)
+/* Makes room for a connection, if a stranger has it. */
+static bool make_room(struct axcc_root *root)
 {
 	uint32_t oldest = oldest_stranger(root);
 
-	if (oldest < root->guests)
-		drop_guest(root, oldest);
+	if (oldest == root->guests)
+		return false;
+	drop_guest(root, oldest);
+	return true;
 }
 
-static void take_guest(struct axcc_root *root)
+/* Who connects cannot be taken, and would not be the next time. Return: false: it is over. */
+static bool out_of_resources(struct axcc_root *root, int error)
+{
+	struct cc_blame blame = {
+		.kind = AXCC_ERROR_INTERNAL,
+		.error = -error,
+		.rank = AXCC_NO_RANK,
+		.coll = AXCC_NUM_COLLS,
+	};
+
+	if (make_room(root))
+		return true;
+	snprintf(blame.detail, sizeof(blame.detail), "the root cannot take more ranks: %s",
+		 strerror(error));
+	call_off(root, &blame);
+	return false;
+}
+
+/* Return: false: the meeting is over. */
+static bool take_guest(struct axcc_root *root)
 {
 	struct guest *guest;
 	int fd = accept4(root->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0) {
-		/* It comes again at once. */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			make_room(root);
-		return;
-	}
+	if (fd < 0)
+		return (errno != EMFILE && errno != ENFILE && errno != ENOBUFS &&
+			errno != ENOMEM) || out_of_resources(root, errno);
 	if (root->guests == MAX_GUESTS)
 		make_room(root);
 	guest = root->guests < MAX_GUESTS ? calloc(1, sizeof(*guest)) : NULL;
 	if (!guest) {
 		close(fd);
-		return;
+		return true;
 	}
 	guest->fd = fd;
 	guest->since_ns = cc_now_ns();
 	root->guest[root->guests++] = guest;
+	return true;
 }
 
 /* Hangs up on strangers whose time is over. Return: ms until the next one's is, -1: there is none. */
@@ -327,9 +346,7 @@ static bool serve(struct axcc_root *root)
 	for (i = n; i--;)
 		if (fds[2 + i].revents && !listen_to(root, i))
 			return false;
-	if (fds[1].revents)
-		take_guest(root);
-	return true;
+	return !fds[1].revents || take_guest(root);
 }
 
 static void *root_main(void *arg)
