@@ -14,6 +14,7 @@ import tempfile
 import unittest
 
 TOOL = sys.argv[1]
+FAR_MS = "600000"       # a timeout that nobody may wait for
 OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadcast", "reduce",
               "permute", "sendrecv")
 
@@ -115,6 +116,31 @@ class CcTest(unittest.TestCase):
     def test_processes(self):
         for out, err, status in self.processes():
             self.assertEqual(status, 0, (out, err))
+
+    def test_one_cannot_join(self):
+        """One of several ranks fails while the ranks meet: the others do not wait for it."""
+        joined = failed = 0
+        for files in range(8, 72, 2):
+            r = subprocess.run(["prlimit", f"--nofile={files}:{files}", TOOL, "--meet",
+                                f"127.0.0.1:{free_port()}", "-r", "4", "--local-ranks", "4",
+                                "--timeout", FAR_MS, "-b", "1K", "-e", "1K", "-n", "1", "-w", "0",
+                                "all_reduce"], env=environment(4), capture_output=True,
+                               text=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
+            self.assertIn(r.returncode, (0, 1), (files, r.stderr))
+            joined += r.returncode == 0
+            if r.returncode and "cannot join" in r.stderr:
+                last = r.stderr.splitlines()[-1]
+                self.assertRegex(last, "^axon-cc-test: rank [0-3] cannot join: .")
+                self.assertNotIn("abort", last)
+                failed += "Too many open files" in last
+        self.assertGreater(joined, 0)
+        self.assertGreater(failed, 0)
+
+    def test_no_place(self):
+        r = run("--meet", f"127.0.0.1:{free_port()}", "-r", "5", "--local-ranks", "5", "--timeout",
+                FAR_MS, "all_reduce", cards=2)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("5 ranks, but 2 cards with 2 cores each", r.stderr)
 
     def test_no_libfabric(self):
         with tempfile.TemporaryDirectory() as d:

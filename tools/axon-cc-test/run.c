@@ -2,12 +2,14 @@
 /*
  * run.c - axon-cc-test's ranks: cards, communicators, buffers, the loop over sizes.
  *
- * One thread drives all ranks of the process, as a framework with one process a host would. Time is
- * that of the host, from the first call to the end of the last wait.
+ * One thread drives all ranks of the process, as a framework with one process a host would; only to
+ * join each has its own. Time is that of the host, from the first call to the end of the last wait.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,7 @@ struct rank {
  * @dev: cards that are open
  * @cards: how many
  * @rank: ranks of this process
+ * @cannot_join: the first one here that could not, or NULL (atomic)
  * @targets: of PERMUTE
  * @times: one an iteration, seconds
  */
@@ -52,6 +55,7 @@ struct run {
 	struct axon_device *dev[MAX_CARDS];
 	uint32_t cards;
 	struct rank *rank;
+	_Atomic(struct rank *) cannot_join;
 	uint32_t *targets;
 	double *times;
 };
@@ -70,6 +74,11 @@ static int fail(int err, const char *fmt, ...)
 
 static void log_line(void *opaque, enum axon_log_level level, const char *line)
 {
+	const struct run *run = opaque;
+
+	/* Why one cannot join has been said; that the others were aborted then says nothing. */
+	if (run && atomic_load(&run->cannot_join))
+		return;
 	if (level <= AXON_LOG_WARN)
 		fprintf(stderr, "axon-cc-test: %s\n", line);
 }
@@ -127,23 +136,94 @@ static int place(const struct run *run, uint32_t local, uint32_t *card, uint32_t
 	return 0;
 }
 
+/**
+ * struct joining - a rank of this process on its way to the others
+ * @run: whose
+ * @id: where they meet
+ * @local: number in the process
+ * @card: which one
+ * @core: of it
+ * @thread: joins
+ * @err: how that went
+ */
+struct joining {
+	struct run *run;
+	const struct axcc_unique_id *id;
+	uint32_t local;
+	uint32_t card;
+	uint32_t core;
+	pthread_t thread;
+	int err;
+};
+
+/* The others would wait for it until their time is over. */
+static void cannot_join(struct joining *j)
+{
+	struct run *run = j->run;
+	struct rank *nobody = NULL;
+
+	if (!atomic_compare_exchange_strong(&run->cannot_join, &nobody, &run->rank[j->local]))
+		return;
+	for (uint32_t l = 0; l < run->opt->local_ranks; l++)
+		if (l != j->local)
+			axcc_comm_abort(run->rank[l].comm);
+}
+
+static void *join_main(void *arg)
+{
+	struct joining *j = arg;
+	const struct cc_options *o = j->run->opt;
+
+	j->err = axcc_comm_init(j->run->rank[j->local].comm, j->id, o->ranks,
+				o->first_rank + j->local, j->run->dev[j->card], j->core);
+	if (j->err)
+		cannot_join(j);
+	return NULL;
+}
+
+/* Return: 0, or the error of the rank that could not join, which has been said. */
+static int join_all(struct run *run, struct joining *joining)
+{
+	uint32_t started = 0, first;
+	struct rank *failed;
+	struct axcc_error e;
+
+	for (; started < run->opt->local_ranks; started++) {
+		struct joining *j = &joining[started];
+		int err = -pthread_create(&j->thread, NULL, join_main, j);
+
+		/* It says itself how it went, so this may only if it is not there. */
+		if (err) {
+			j->err = err;
+			cannot_join(j);
+			break;
+		}
+	}
+	for (uint32_t l = 0; l < started; l++)
+		pthread_join(joining[l].thread, NULL);
+	failed = atomic_load(&run->cannot_join);
+	if (!failed)
+		return 0;
+	first = (uint32_t)(failed - run->rank);
+	fprintf(stderr, "axon-cc-test: rank %u cannot join: %s\n", run->opt->first_rank + first,
+		axcc_comm_error(failed->comm, &e) ? e.text : strerror(-joining[first].err));
+	return joining[first].err;
+}
+
 static int start_init(struct run *run, const struct axcc_unique_id *id)
 {
-	int ret = 0;
+	struct joining joining[AXCC_MAX_RANKS];
 
-	axcc_group_start();
-	for (uint32_t l = 0; !ret && l < run->opt->local_ranks; l++) {
-		uint32_t card = 0, core = 0;
+	for (uint32_t l = 0; l < run->opt->local_ranks; l++) {
+		struct joining *j = &joining[l];
+		int ret;
 
-		ret = place(run, l, &card, &core);
-		if (!ret)
-			ret = axcc_comm_init(run->rank[l].comm, id, run->opt->ranks,
-					     run->opt->first_rank + l, run->dev[card], core);
+		*j = (struct joining){ .run = run, .id = id, .local = l };
+		ret = place(run, l, &j->card, &j->core);
+		if (ret)
+			return ret;
 	}
-	if (!ret)
-		return axcc_group_end();
-	axcc_group_end();
-	return ret;
+	return join_all(run, joining);
 }
 
 static int init_here(struct run *run)
@@ -183,6 +263,7 @@ static int init_comms(struct run *run)
 		.algorithm = run->opt->algorithm,
 		.spin_us = 50,
 		.log = log_line,
+		.log_opaque = run,
 	};
 	struct axcc_unique_id id;
 	int ret = 0;
@@ -198,12 +279,11 @@ static int init_comms(struct run *run)
 		ret = axcc_unique_id_from_address(run->opt->meet, &id);
 		if (ret)
 			return fail(ret, "--meet %s", run->opt->meet);
-		ret = start_init(run, &id);
-	} else if (run->opt->launched) {
-		ret = start_init(run, &run->opt->id);
-	} else {
-		ret = init_here(run);
+		return start_init(run, &id);
 	}
+	if (run->opt->launched)
+		return start_init(run, &run->opt->id);
+	ret = init_here(run);
 	return ret ? explain_failure(run, ret, "communicator") : 0;
 }
 
