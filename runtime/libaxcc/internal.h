@@ -8,8 +8,9 @@
  *   batch.c     what is put off until axcc_group_end()
  *   root.c      where ranks meet; meet.c: how they do; wire.c: messages
  *   regroup.c   split and shrink
- *   remote.c    teams of several processes; hier.c: their operations; flow.c: data between them;
- *		 net.c: libfabric, which net_library.c loads
+ *   remote.c    teams of several processes; procs.c: how they come together; guest.c: who connects
+ *		 later; hier.c: their operations; flow.c: data between them; net.c: libfabric, which
+ *		 net_library.c loads
  *   team.c      the ranks of one communicator in this process: making, failing, freeing
  *   call.c      what a rank calls and brings
  *   op.c        collectives: who has come, handing over to the cards; pair.c: sends and receives

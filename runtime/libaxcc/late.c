@@ -79,6 +79,13 @@ void cc_overdue(struct cc_team *team, const struct cc_req *req)
 
 /* ---- seen by the coordinator ---- */
 
+uint64_t cc_remote_lead_ns(const struct cc_team *team)
+{
+	uint64_t quarter = team->timeout_ms * CC_MS / 4;
+
+	return quarter < 2 * CC_SECOND ? quarter : 2 * CC_SECOND;
+}
+
 static uint64_t allowed_ns(const struct cc_team *team)
 {
 	return team->timeout_ms * CC_MS - cc_remote_lead_ns(team);
@@ -96,7 +103,7 @@ static uint64_t op_due(const struct cc_team *team, const struct cc_op *op)
 	return op->open && op->arrived < team->ranks ? since + allowed_ns(team) : CC_NEVER;
 }
 
-uint64_t cc_ops_due(struct cc_team *team)
+static uint64_t ops_due(struct cc_team *team)
 {
 	uint64_t due = half_due(team, team->oldest_half);
 	uint32_t i;
@@ -118,7 +125,7 @@ static uint32_t at_fault(struct cc_team *team, const struct cc_op *op)
 	return AXCC_NO_RANK;
 }
 
-bool cc_ops_judge(struct cc_team *team, uint64_t now_ns)
+static bool ops_judge(struct cc_team *team, uint64_t now_ns)
 {
 	const struct cc_half *h;
 	uint32_t i, rank;
@@ -153,4 +160,66 @@ void cc_op_oldest(struct cc_team *team, struct cc_blame *blame)
 		blame->nth = op->nth;
 		blame->coll = op->req.coll;
 	}
+}
+
+/* ---- whose fault it is ---- */
+
+/* Time for all to say what they wait for. */
+static uint64_t gather_ns(const struct cc_team *team)
+{
+	return cc_remote_lead_ns(team) / 2;
+}
+
+/* Goes from one that waits to the one it waits for, up to one that does not wait. */
+static void judge_stall(struct cc_team *team)
+{
+	struct cc_remote *r = team->remote;
+	struct cc_blame blame = {
+		.kind = AXCC_ERROR_TIMEOUT,
+		.error = -ETIME,
+		.coll = AXCC_NUM_COLLS,
+		.detail = "does not get on: it neither sends nor takes data",
+	};
+	struct cc_proc *p = NULL;
+	uint32_t i;
+
+	for (i = 0; i < r->procs && !p; i++)
+		if (r->proc[i].stalled)
+			p = &r->proc[i];
+	for (i = 0; p && i < r->procs; i++) {
+		blame.rank = p->waits_for;
+		p = cc_proc_of(team, p->waits_for);
+		if (!p->stalled)
+			break;
+	}
+	if (!p)
+		return;
+	cc_op_oldest(team, &blame);
+	cc_team_fail(team, &blame);
+}
+
+/*
+ * Time is over for something. Who did not come to an operation may only be held up by the one
+ * before, so all have a moment to say what they wait for.
+ */
+uint64_t cc_late_judge(struct cc_team *team, uint64_t now)
+{
+	struct cc_remote *r = team->remote;
+	uint64_t due = ops_due(team);
+	uint32_t i;
+
+	if (!r->stalled_ns && now < due)
+		return due;
+	if (!r->stalled_ns)
+		r->stalled_ns = now;
+	due = r->stalled_ns + gather_ns(team);
+	if (now < due)
+		return due;
+	if (!ops_judge(team, now))
+		judge_stall(team);
+	/* Or all came in the meantime after all. Who still waits says so again. */
+	r->stalled_ns = 0;
+	for (i = 0; i < r->procs; i++)
+		r->proc[i].stalled = false;
+	return atomic_load(&team->failed) ? CC_NEVER : now + CC_MS;
 }

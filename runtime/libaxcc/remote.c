@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * remote.c - the processes of a team: connections, what is said over them, and the thread that
+ * remote.c - the other processes of a team: what is said over the connections, and the thread that
  * carries out what the coordinator starts.
  *
  * Messages are queued with the team's lock held and sent at once as far as the socket takes them;
@@ -16,14 +16,9 @@
 #include <unistd.h>
 
 #include "flow.h"
-#include "net_library.h"
 #include "regroup.h"
 
-#define IN_ROOM		(sizeof(struct cc_wire_head) + sizeof(struct cc_wire_post) +	\
-			 AXCC_MAX_RANKS * sizeof(uint32_t) + sizeof(struct cc_blame) + 64)
-#define GUEST_ROOM	(sizeof(struct cc_wire_head) + sizeof(struct cc_call_together))
 #define MAX_OUT		(16u << 20)	/* a process that takes nothing is given up then */
-#define JOIN_NS		(2 * CC_SECOND)	/* for a connection to say whose it is */
 
 /* ---- sending ---- */
 
@@ -389,7 +384,7 @@ static bool take_messages(struct cc_team *team, struct cc_proc *p)
 	while (p->in_got >= sizeof(head)) {
 		memcpy(&head, p->in, sizeof(head));
 		size = (uint32_t)sizeof(head) + head.length;
-		if (cc_wire_head_check(&head) || size > IN_ROOM)
+		if (cc_wire_head_check(&head) || size > CC_IN_ROOM)
 			return false;
 		if (p->in_got < size)
 			return true;
@@ -424,7 +419,7 @@ static void went(struct cc_team *team, struct cc_proc *p)
 
 static void read_from(struct cc_team *team, struct cc_proc *p)
 {
-	ssize_t n = recv(p->fd, p->in + p->in_got, IN_ROOM - p->in_got, MSG_DONTWAIT);
+	ssize_t n = recv(p->fd, p->in + p->in_got, CC_IN_ROOM - p->in_got, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -441,73 +436,6 @@ static void read_from(struct cc_team *team, struct cc_proc *p)
 
 /* ---- what is overdue ---- */
 
-uint64_t cc_remote_lead_ns(const struct cc_team *team)
-{
-	uint64_t quarter = team->timeout_ms * CC_MS / 4;
-
-	return quarter < 2 * CC_SECOND ? quarter : 2 * CC_SECOND;
-}
-
-/* Time for all to say what they wait for. */
-static uint64_t gather_ns(const struct cc_team *team)
-{
-	return cc_remote_lead_ns(team) / 2;
-}
-
-/* Goes from one that waits to the one it waits for, up to one that does not wait. */
-static void judge_stall(struct cc_team *team)
-{
-	struct cc_remote *r = team->remote;
-	struct cc_blame blame = {
-		.kind = AXCC_ERROR_TIMEOUT,
-		.error = -ETIME,
-		.coll = AXCC_NUM_COLLS,
-		.detail = "does not get on: it neither sends nor takes data",
-	};
-	struct cc_proc *p = NULL;
-	uint32_t i;
-
-	for (i = 0; i < r->procs && !p; i++)
-		if (r->proc[i].stalled)
-			p = &r->proc[i];
-	for (i = 0; p && i < r->procs; i++) {
-		blame.rank = p->waits_for;
-		p = cc_proc_of(team, p->waits_for);
-		if (!p->stalled)
-			break;
-	}
-	if (!p)
-		return;
-	cc_op_oldest(team, &blame);
-	cc_team_fail(team, &blame);
-}
-
-/*
- * Time is over for something. Who did not come to an operation may only be held up by the one
- * before, so all have a moment to say what they wait for.
- */
-static uint64_t judge(struct cc_team *team, uint64_t now)
-{
-	struct cc_remote *r = team->remote;
-	uint64_t due = cc_ops_due(team);
-	uint32_t i;
-
-	if (!r->stalled_ns && now < due)
-		return due;
-	if (!r->stalled_ns)
-		r->stalled_ns = now;
-	due = r->stalled_ns + gather_ns(team);
-	if (now < due)
-		return due;
-	if (!cc_ops_judge(team, now))
-		judge_stall(team);
-	/* Or all came in the meantime after all. Who still waits says so again. */
-	r->stalled_ns = 0;
-	for (i = 0; i < r->procs; i++)
-		r->proc[i].stalled = false;
-	return atomic_load(&team->failed) ? UINT64_MAX : now + CC_MS;
-}
-
 /* When something is due next; what is due already is dealt with. */
 static uint64_t look_at_time(struct cc_team *team)
 {
@@ -516,7 +444,7 @@ static uint64_t look_at_time(struct cc_team *team)
 	uint64_t at = UINT64_MAX;
 
 	if (!atomic_load(&team->failed) && cc_coordinates(team))
-		at = judge(team, now);
+		at = cc_late_judge(team, now);
 	return at < due ? at : due;
 }
 
@@ -545,53 +473,6 @@ void cc_remote_stall(struct cc_team *team, uint32_t from)
 }
 
 /* ---- the control thread ---- */
-
-static void guest_drop(struct cc_remote *r, uint32_t index, bool hang_up)
-{
-	if (hang_up)
-		close(r->guest[index].fd);
-	free(r->guest[index].in);
-	r->guest[index] = r->guest[--r->guests];
-}
-
-static void guest_take(struct cc_remote *r)
-{
-	int fd = accept4(r->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct cc_guest guest = { .fd = fd };
-
-	if (fd < 0)
-		return;
-	if (r->guests < CC_MAX_GUESTS)
-		guest.in = malloc(GUEST_ROOM);
-	if (!guest.in) {
-		close(fd);
-		return;
-	}
-	r->guest[r->guests++] = guest;
-}
-
-/* Strangers are hung up on. */
-static void guest_read(struct cc_team *team, uint32_t index)
-{
-	struct cc_remote *r = team->remote;
-	struct cc_guest *g = &r->guest[index];
-	struct cc_wire_head head;
-	ssize_t n = recv(g->fd, g->in + g->got, GUEST_ROOM - g->got, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	g->got += n > 0 ? (uint32_t)n : 0;
-	memcpy(&head, g->in, sizeof(head));
-	if (n <= 0 || (g->got >= sizeof(head) &&
-		       (cc_wire_head_check(&head) || head.type != CC_WIRE_SHRINK ||
-			head.length != sizeof(struct cc_call_together)))) {
-		guest_drop(r, index, true);
-		return;
-	}
-	if (g->got < GUEST_ROOM)
-		return;
-	guest_drop(r, index, !cc_gather_ask(team, g->fd, g->in + sizeof(head), head.length));
-}
 
 static uint32_t fill_fds(struct cc_remote *r, struct pollfd *fds, struct cc_proc **of)
 {
@@ -645,9 +526,9 @@ static void serve(struct cc_team *team, const struct pollfd *fds, uint32_t n, ui
 	/* From the end, since dropping one moves the last into its place. */
 	for (i = guests; i--;)
 		if (fds[2 + i].revents)
-			guest_read(team, i);
+			cc_guest_read(team, i);
 	if (fds[1].revents)
-		guest_take(r);
+		cc_guest_take(r);
 }
 
 static void *control_main(void *arg)
@@ -677,36 +558,6 @@ static void *control_main(void *arg)
 
 /* ---- beginning ---- */
 
-/* Processes, in the order of their lowest ranks. */
-static int make_procs(struct cc_remote *r, const struct cc_table *table)
-{
-	uint64_t id[AXCC_MAX_RANKS];
-	uint32_t rank, i;
-
-	r->proc = calloc(table->ranks, sizeof(*r->proc));
-	if (!r->proc)
-		return -ENOMEM;
-	for (rank = 0; rank < table->ranks; rank++) {
-		for (i = 0; i < r->procs && id[i] != table->rank[rank].seat.process; i++)
-			;
-		if (i == r->procs) {
-			id[r->procs++] = table->rank[rank].seat.process;
-			r->proc[i].first = rank;
-			r->proc[i].control = table->rank[rank].control;
-			r->proc[i].fd = -1;
-		}
-		axcc_ranks_add(&r->proc[i].ranks, rank);
-		r->proc[i].count++;
-		r->proc_of[rank] = (uint16_t)i;
-	}
-	for (i = 0; i < r->procs; i++) {
-		r->proc[i].in = malloc(IN_ROOM);
-		if (!r->proc[i].in)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int remote_new(struct cc_team *team, const struct cc_table *table, uint32_t first,
 		      int listen, struct cc_remote **out)
 {
@@ -721,7 +572,7 @@ static int remote_new(struct cc_team *team, const struct cc_table *table, uint32
 	r->items_end = &r->items;
 	pthread_cond_init(&r->work, NULL);
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = r->wake < 0 ? -errno : make_procs(r, table);
+	err = r->wake < 0 ? -errno : cc_procs_make(r, table);
 	r->self = r->proc_of[first];
 	r->own = table->rank[first].control;
 	*out = r;
@@ -750,7 +601,7 @@ static void remote_free(struct cc_remote *r)
 		free(item);
 	}
 	while (r->guests)
-		guest_drop(r, r->guests - 1, true);
+		cc_guest_drop(r, r->guests - 1, true);
 	for (i = 0; i < r->num_roots; i++)
 		axcc_root_destroy(r->root[i]);
 	if (r->wake >= 0)
@@ -762,145 +613,6 @@ static void remote_free(struct cc_remote *r)
 	free(r);
 }
 
-static void blame_proc(struct cc_blame *blame, uint32_t kind, int err, uint32_t rank,
-		       const char *detail)
-{
-	*blame = (struct cc_blame) {
-		.kind = kind,
-		.error = err,
-		.rank = rank,
-		.coll = AXCC_NUM_COLLS,
-	};
-	snprintf(blame->detail, sizeof(blame->detail), "%s", detail);
-}
-
-static uint32_t ranks_of(const struct cc_remote *r)
-{
-	uint32_t ranks = 0, i;
-
-	for (i = 0; i < r->procs; i++)
-		ranks += r->proc[i].count;
-	return ranks;
-}
-
-/* A connection says whose it is. Strangers, and those who say nothing, are hung up on. */
-static int accept_one(struct cc_remote *r, struct cc_join *join, const struct cc_limit *limit)
-{
-	struct cc_limit soon = { cc_now_ns() + JOIN_NS, limit->abort_fd };
-	uint32_t length = sizeof(*join);
-	struct cc_proc *p;
-	uint16_t type;
-	int err = cc_wire_ready(r->listen, POLLIN, limit);
-	int fd;
-
-	if (err)
-		return err;
-	fd = accept4(r->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
-		return 0;
-	err = cc_wire_recv(fd, &type, join, &length, &soon);
-	p = !err && type == CC_WIRE_JOIN && length == sizeof(*join) &&
-		join->session == r->session && join->first_rank < AXCC_MAX_RANKS ?
-		&r->proc[r->proc_of[join->first_rank]] : NULL;
-	if (!p || p->first != join->first_rank || p->fd >= 0 || p == &r->proc[r->self]) {
-		close(fd);
-		return err == -ECANCELED ? err : 0;
-	}
-	p->fd = fd;
-	return 1;
-}
-
-/* The coordinator: until all have said that they are ready. */
-static int accept_all(struct cc_remote *r, struct cc_go *go, const struct cc_limit *limit,
-		      struct cc_blame *blame)
-{
-	struct cc_join join;
-	uint32_t missing = r->procs - 1;
-	uint32_t i;
-	int got;
-
-	while (missing) {
-		got = accept_one(r, &join, limit);
-		if (got == -ETIME) {
-			for (i = 1; i < r->procs && r->proc[i].fd >= 0; i++)
-				;
-			blame_proc(blame, AXCC_ERROR_TIMEOUT, -ETIME, r->proc[i].first,
-				   "did not come in time");
-		}
-		if (got < 0)
-			return got;
-		if (!got)
-			continue;
-		missing--;
-		if (join.blame.error && !cc_blame_check(&join.blame, ranks_of(r)))
-			return -EPROTO;
-		if (join.blame.error && !blame->error)
-			*blame = join.blame;
-		go->name[r->proc_of[join.first_rank]] = join.name;
-	}
-	return 0;
-}
-
-static void send_all_procs(struct cc_remote *r, uint16_t type, const void *data, size_t length,
-			   const struct cc_limit *limit)
-{
-	uint32_t i;
-
-	/* Who cannot be told is found out by the control thread. */
-	for (i = 0; i < r->procs; i++)
-		if (r->proc[i].fd >= 0)
-			cc_wire_send(r->proc[i].fd, type, data, (uint32_t)length, limit);
-}
-
-static int coordinate(struct cc_remote *r, struct cc_go *go, size_t size,
-		      const struct cc_limit *limit, struct cc_blame *blame)
-{
-	int err = accept_all(r, go, limit, blame);
-
-	if (!err && blame->error)
-		err = blame->error;
-	if (err && !blame->error)
-		blame_proc(blame, AXCC_ERROR_INTERNAL, err, r->proc[r->self].first,
-			   "could not bring the processes together");
-	send_all_procs(r, err ? CC_WIRE_FAIL : CC_WIRE_GO, err ? (void *)blame : (void *)go,
-		       err ? sizeof(*blame) : size, limit);
-	return err;
-}
-
-static int follow(struct cc_remote *r, const struct cc_join *join, const struct cc_address *to,
-		  struct cc_go *go, size_t size, const struct cc_limit *limit,
-		  struct cc_blame *blame)
-{
-	struct cc_proc *first = &r->proc[0];
-	uint32_t length = (uint32_t)(size > sizeof(*blame) ? size : sizeof(*blame));
-	uint16_t type;
-	uint32_t room = length;
-	int err;
-
-	/* Who was too slow to say who he is has been hung up on, and may try again. */
-	do {
-		if (first->fd >= 0)
-			close(first->fd);
-		first->fd = -1;
-		length = room;
-		err = cc_address_connect(to, limit, &first->fd);
-		if (!err)
-			err = cc_wire_send(first->fd, CC_WIRE_JOIN, join, sizeof(*join), limit);
-		if (!err)
-			err = cc_wire_recv(first->fd, &type, go, &length, limit);
-	} while ((err == -ECONNRESET || err == -EPIPE) && cc_now_ns() < limit->deadline_ns);
-	if (err) {
-		blame_proc(blame, err == -ETIME ? AXCC_ERROR_TIMEOUT : AXCC_ERROR_RANK_LOST, err, 0,
-			   "cannot be reached by the others");
-		return err;
-	}
-	if (type == CC_WIRE_GO && length == size && go->procs == r->procs)
-		return 0;
-	if (type != CC_WIRE_FAIL || length != sizeof(*blame))
-		return -EPROTO;
-	return cc_blame_take(blame, go, ranks_of(r));
-}
-
 static int start_threads(struct cc_remote *r)
 {
 	if (pthread_create(&r->control, NULL, control_main, r))
@@ -910,38 +622,6 @@ static int start_threads(struct cc_remote *r)
 		return -EAGAIN;
 	r->running++;
 	return 0;
-}
-
-static int bring_together(struct cc_remote *r, const struct cc_table *table, int err,
-			  const struct cc_limit *limit, struct cc_blame *blame)
-{
-	struct cc_join join = { .session = r->session, .first_rank = r->proc[r->self].first };
-	size_t size = sizeof(struct cc_go) + r->procs * sizeof(struct cc_net_name);
-	struct cc_go *go = calloc(1, size > sizeof(*blame) ? size : sizeof(*blame));
-
-	if (!err && !go)
-		err = -ENOMEM;
-	if (!err)
-		err = cc_net_open(&table->rank[join.first_rank].control, &r->net, &join.name);
-	if (!err)
-		err = cc_flows_new(r->net, &r->flows);
-	if (err && !blame->error)
-		blame_proc(blame, AXCC_ERROR_INTERNAL, err, join.first_rank,
-			   err == -ELIBACC ? cc_net_library_problem() : strerror(-err));
-	join.blame = *blame;
-	if (!go)
-		return -ENOMEM;
-	if (r->self) {
-		err = follow(r, &join, &table->rank[0].control, go, size, limit, blame);
-	} else {
-		go->procs = r->procs;
-		go->name[0] = join.name;
-		err = coordinate(r, go, size, limit, blame);
-	}
-	if (!err)
-		err = cc_net_connect(r->net, go->name, r->procs);
-	free(go);
-	return err;
 }
 
 int cc_remote_start(struct cc_team *team, int err, const struct cc_table *table, uint32_t first,
@@ -959,7 +639,7 @@ int cc_remote_start(struct cc_team *team, int err, const struct cc_table *table,
 		remote_free(r);
 		return made;
 	}
-	err = bring_together(r, table, err, limit, blame);
+	err = cc_procs_meet(r, table, err, limit, blame);
 	if (err || !team) {
 		remote_free(r);
 		return err ? err : -EPROTO;

@@ -15,6 +15,9 @@
 #define CC_MAX_ROOTS	64u	/* splits and shrinks that a process can be asked for */
 #define CC_MAX_GUESTS	(2 * AXCC_MAX_RANKS)
 #define CC_NET_NAME	128u	/* bytes of an endpoint's address */
+/* Any message between processes of a team. */
+#define CC_IN_ROOM	(sizeof(struct cc_wire_head) + sizeof(struct cc_wire_post) +	\
+			 AXCC_MAX_RANKS * sizeof(uint32_t) + sizeof(struct cc_blame) + 64)
 
 struct cc_net;
 struct cc_flows;
@@ -192,12 +195,27 @@ int cc_remote_launch(struct cc_team *team, struct cc_op *op);
 int cc_remote_pair(struct cc_team *team, struct cc_half *send, struct cc_half *recv);
 void cc_remote_fail(struct cc_team *team, const struct cc_blame *blame);
 void cc_remote_left(struct cc_team *team, uint32_t rank);
-/* How much before the timeout it is that the coordinator gives up. */
-uint64_t cc_remote_lead_ns(const struct cc_team *team);
 /* Process @p waits for data of a rank. */
 void cc_stalled(struct cc_team *team, struct cc_proc *p, uint32_t waits_for);
 /* Data of rank @from do not come; without the lock. */
 void cc_remote_stall(struct cc_team *team, uint32_t from);
+
+/* ---- procs.c: when a team comes together, which nobody else knows yet ---- */
+
+/* Processes, in the order of their lowest ranks. */
+int cc_procs_make(struct cc_remote *r, const struct cc_table *table);
+/* Connects them. @err: as cc_remote_start(). */
+int cc_procs_meet(struct cc_remote *r, const struct cc_table *table, int err,
+		  const struct cc_limit *limit, struct cc_blame *blame);
+
+/* ---- guest.c; the lock is held ---- */
+
+/* Somebody connects. */
+void cc_guest_take(struct cc_remote *r);
+/* A guest says something. */
+void cc_guest_read(struct cc_team *team, uint32_t index);
+/* @hang_up: or the connection is somebody else's now. */
+void cc_guest_drop(struct cc_remote *r, uint32_t index, bool hang_up);
 
 /* hier.c: carries out an item; on an error the team has failed. Without the lock. */
 int cc_hier_run(struct cc_team *team, const struct cc_item *item);
@@ -232,10 +250,13 @@ void cc_half_free(struct cc_team *team, struct cc_half *half);
 
 /* ---- late.c, for several processes; the lock is held ---- */
 
-/* When ranks have to be there, at the earliest; CC_NEVER: all are. */
-uint64_t cc_ops_due(struct cc_team *team);
-/* Fails the team if a rank is overdue and nothing holds its process up. Return: it did. */
-bool cc_ops_judge(struct cc_team *team, uint64_t now_ns);
+/* How much before the timeout it is that the coordinator gives up. Without the lock, too. */
+uint64_t cc_remote_lead_ns(const struct cc_team *team);
+/*
+ * The coordinator fails the team if a rank is overdue and nothing holds its process up.
+ * Return: when it has to look again; CC_NEVER: not before something changes.
+ */
+uint64_t cc_late_judge(struct cc_team *team, uint64_t now);
 /* Names the oldest collective under way, if there is one. */
 void cc_op_oldest(struct cc_team *team, struct cc_blame *blame);
 
