@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * guest.c - connections to a process that is part of a team already: a survivor that wants to
- * shrink, or a stranger, who is hung up on. Nothing here may wait.
+ * shrink, or a stranger. Who says nothing in time is hung up on, before that the one who has been
+ * here for longest when there is no room for another. Nothing here may wait.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,24 +13,43 @@
 #include "regroup.h"
 
 #define GUEST_ROOM	(sizeof(struct cc_wire_head) + sizeof(struct cc_call_together))
+#define GUEST_NS	(5 * CC_SECOND)	/* for a connection to say what it wants */
+#define DEAF_NS		(100 * CC_MS)	/* between attempts without a descriptor */
 
 void cc_guest_drop(struct cc_remote *r, uint32_t index, bool hang_up)
 {
 	if (hang_up)
 		close(r->guest[index].fd);
 	free(r->guest[index].in);
-	r->guest[index] = r->guest[--r->guests];
+	/* The oldest stays first. */
+	memmove(&r->guest[index], &r->guest[index + 1],
+		(--r->guests - index) * sizeof(*r->guest));
+}
+
+uint64_t cc_guests_look(struct cc_remote *r, uint64_t now)
+{
+	while (r->guests && now >= r->guest[0].since_ns + GUEST_NS)
+		cc_guest_drop(r, 0, true);
+	if (now < r->deaf_ns)
+		return r->deaf_ns;
+	return r->guests ? r->guest[0].since_ns + GUEST_NS : CC_NEVER;
 }
 
 void cc_guest_take(struct cc_remote *r)
 {
 	int fd = accept4(r->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct cc_guest guest = { .fd = fd };
+	struct cc_guest guest = { .fd = fd, .since_ns = cc_now_ns() };
 
+	if (fd < 0 && !cc_address_full(errno))
+		return;
+	if (r->guests && (fd < 0 || r->guests == CC_MAX_GUESTS))
+		cc_guest_drop(r, 0, true);
+	else if (fd < 0)
+		/* It would be tried again at once. */
+		r->deaf_ns = guest.since_ns + DEAF_NS;
 	if (fd < 0)
 		return;
-	if (r->guests < CC_MAX_GUESTS)
-		guest.in = malloc(GUEST_ROOM);
+	guest.in = malloc(GUEST_ROOM);
 	if (!guest.in) {
 		close(fd);
 		return;

@@ -84,7 +84,7 @@ static int accept_one(struct cc_remote *r, struct cc_join *join, const struct cc
 		return err;
 	fd = accept4(r->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
-		return 0;
+		return cc_address_full(errno) ? -errno : 0;
 	err = cc_wire_recv(fd, &type, join, &length, &soon);
 	p = !err && type == CC_WIRE_JOIN && length == sizeof(*join) &&
 		join->session == r->session && join->first_rank < AXCC_MAX_RANKS ?

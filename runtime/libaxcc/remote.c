@@ -441,11 +441,14 @@ static uint64_t look_at_time(struct cc_team *team)
 {
 	uint64_t now = cc_now_ns();
 	uint64_t due = cc_gather_look(team, now);
-	uint64_t at = UINT64_MAX;
+	uint64_t at = cc_guests_look(team->remote, now);
 
-	if (!atomic_load(&team->failed) && cc_coordinates(team))
+	due = at < due ? at : due;
+	if (!atomic_load(&team->failed) && cc_coordinates(team)) {
 		at = cc_late_judge(team, now);
-	return at < due ? at : due;
+		due = at < due ? at : due;
+	}
+	return due;
 }
 
 void cc_stalled(struct cc_team *team, struct cc_proc *p, uint32_t waits_for)
@@ -479,7 +482,11 @@ static uint32_t fill_fds(struct cc_remote *r, struct pollfd *fds, struct cc_proc
 	uint32_t i, n = 0;
 
 	fds[n++] = (struct pollfd) { .fd = r->wake, .events = POLLIN };
-	fds[n++] = (struct pollfd) { .fd = r->listen, .events = POLLIN };
+	/* poll() passes over what is no descriptor. */
+	fds[n++] = (struct pollfd) {
+		.fd = cc_now_ns() < r->deaf_ns ? -1 : r->listen,
+		.events = POLLIN,
+	};
 	for (i = 0; i < r->guests; i++)
 		fds[n++] = (struct pollfd) { .fd = r->guest[i].fd, .events = POLLIN };
 	for (i = 0; i < r->procs; i++) {
@@ -523,7 +530,7 @@ static void serve(struct cc_team *team, const struct pollfd *fds, uint32_t n, ui
 		if (fds[i].revents & ~POLLOUT)
 			read_from(team, of[i]);
 	}
-	/* From the end, since dropping one moves the last into its place. */
+	/* From the end, since dropping one moves those behind it. */
 	for (i = guests; i--;)
 		if (fds[2 + i].revents)
 			cc_guest_read(team, i);

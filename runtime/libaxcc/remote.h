@@ -100,6 +100,7 @@ struct cc_proc {
 /* A connection that has not said yet what it wants. */
 struct cc_guest {
 	int fd;
+	uint64_t since_ns;
 	uint32_t got;
 	uint8_t *in;
 };
@@ -124,8 +125,9 @@ struct cc_item {
  * @proc_of: by rank
  * @listen: where other processes connect
  * @own: its address
- * @guest: connections that have not said what they want
+ * @guest: connections that have not said what they want, the oldest first
  * @guests: how many
+ * @deaf_ns: until then nobody is taken: there was no descriptor for him
  * @root: meeting places that were opened for splits and shrinks
  * @num_roots: how many
  * @wake: readable: the control thread has something to do
@@ -152,6 +154,7 @@ struct cc_remote {
 	struct cc_address own;
 	struct cc_guest guest[CC_MAX_GUESTS];
 	uint32_t guests;
+	uint64_t deaf_ns;
 	struct axcc_root *root[CC_MAX_ROOTS];
 	uint32_t num_roots;
 	int wake;
@@ -212,6 +215,8 @@ int cc_procs_meet(struct cc_remote *r, const struct cc_table *table, int err,
 
 /* Somebody connects. */
 void cc_guest_take(struct cc_remote *r);
+/* Hangs up on those whose time is over. Return: when to look again, or CC_NEVER. */
+uint64_t cc_guests_look(struct cc_remote *r, uint64_t now);
 /* A guest says something. */
 void cc_guest_read(struct cc_team *team, uint32_t index);
 /* @hang_up: or the connection is somebody else's now. */

@@ -296,8 +296,7 @@ static bool take_guest(struct axcc_root *root)
 	int fd = accept4(root->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
-		return (errno != EMFILE && errno != ENFILE && errno != ENOBUFS &&
-			errno != ENOMEM) || out_of_resources(root, errno);
+		return !cc_address_full(errno) || out_of_resources(root, errno);
 	if (root->guests == MAX_GUESTS)
 		make_room(root);
 	guest = root->guests < MAX_GUESTS ? calloc(1, sizeof(*guest)) : NULL;

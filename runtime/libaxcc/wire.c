@@ -328,6 +328,11 @@ int cc_address_listen(struct cc_address *address, int *out)
 	return 0;
 }
 
+bool cc_address_full(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 int cc_address_connect(const struct cc_address *address, const struct cc_limit *limit, int *out)
 {
 	struct sockaddr_storage addr;

@@ -110,6 +110,8 @@ void cc_address_own(struct cc_address *address);
 bool cc_address_is_loopback(const struct cc_address *address);
 /* A listening socket; @address gets its port. */
 int cc_address_listen(struct cc_address *address, int *fd);
+/* accept() could take nobody with that errno; who connects is there again at once. */
+bool cc_address_full(int error);
 /* Return: 0, or one attempt's error. */
 int cc_address_connect(const struct cc_address *address, const struct cc_limit *limit, int *fd);
 

@@ -20,9 +20,8 @@
 
 #include <cmocka.h>
 
-#include "meet.h"
 #include "net.h"
-#include "remote.h"
+#include "regroup.h"
 
 #define HOST		"far away"
 #define PATIENCE_S	60
@@ -39,6 +38,8 @@
  * @net: the test's endpoint, which takes nothing
  * @name: of it
  * @fd: connection to the other process
+ * @other: where that one can be reached
+ * @session: of the meeting
  */
 struct act {
 	struct axcc_root *root;
@@ -51,6 +52,8 @@ struct act {
 	struct cc_net *net;
 	struct cc_net_name name;
 	int fd;
+	struct cc_address other;
+	uint64_t session;
 };
 
 static struct cc_limit limit(void)
@@ -87,8 +90,8 @@ static uint32_t hear(int fd, uint16_t want, void *data, uint32_t size)
 	return size;
 }
 
-/* Introduces the test's rank at the root. *@other: where the other one can be reached. */
-static uint64_t meet(struct act *act, const struct cc_address *own, struct cc_address *other)
+/* Introduces the test's rank at the root. */
+static void meet(struct act *act, const struct cc_address *own)
 {
 	struct cc_hello hello = { .ranks = 2, .rank = act->rank, .control = *own };
 	uint64_t room[(sizeof(struct cc_table) + 2 * sizeof(hello)) / sizeof(uint64_t) + 1];
@@ -114,8 +117,8 @@ static uint64_t meet(struct act *act, const struct cc_address *own, struct cc_ad
 		assert_int_equal(type, CC_WIRE_CAME);
 	}
 	close(fd);
-	*other = table->rank[!act->rank].control;
-	return table->session;
+	act->other = table->rank[!act->rank].control;
+	act->session = table->session;
 }
 
 /* The test is the process that starts everything. */
@@ -138,13 +141,13 @@ static void lead(struct act *act, int listen)
 }
 
 /* It is the other one. */
-static void follow(struct act *act, const struct cc_address *to, uint64_t session)
+static void follow(struct act *act)
 {
 	uint64_t room[(sizeof(struct cc_go) + 2 * sizeof(struct cc_net_name)) / 8 + 1];
-	struct cc_join own = { .session = session, .first_rank = 1, .name = act->name };
+	struct cc_join own = { .session = act->session, .first_rank = 1, .name = act->name };
 	struct cc_limit end = limit();
 
-	assert_int_equal(cc_address_connect(to, &end, &act->fd), 0);
+	assert_int_equal(cc_address_connect(&act->other, &end, &act->fd), 0);
 	say(act, CC_WIRE_JOIN, &own, sizeof(own));
 	hear(act->fd, CC_WIRE_GO, room, sizeof(room));
 }
@@ -152,8 +155,7 @@ static void follow(struct act *act, const struct cc_address *to, uint64_t sessio
 static void act_open(struct act *act, uint32_t rank)
 {
 	struct axcc_options options = { .size = sizeof(options) };
-	struct cc_address own, other;
-	uint64_t session;
+	struct cc_address own;
 	char path[64];
 	int listen;
 
@@ -166,9 +168,9 @@ static void act_open(struct act *act, uint32_t rank)
 	assert_int_equal(cc_net_open(&own, &act->net, &act->name), 0);
 	assert_int_equal(cc_address_listen(&own, &listen), 0);
 	assert_int_equal(pthread_create(&act->thread, NULL, join, act), 0);
-	session = meet(act, &own, &other);
+	meet(act, &own);
 	if (rank)
-		follow(act, &other, session);
+		follow(act);
 	else
 		lead(act, listen);
 	close(listen);
@@ -352,9 +354,9 @@ static void test_post_again(void **state)
 	act_close(&act);
 }
 
-/* ---- people at the root that are nobody ---- */
+/* ---- people that are nobody ---- */
 
-#define CROWD	600u	/* more than a root has places */
+#define CROWD	600u	/* more than there are places */
 
 /* A rank of this process. */
 struct joiner {
@@ -404,6 +406,18 @@ static struct cc_address free_address(struct axcc_unique_id *id)
 	return a;
 }
 
+/* Both ends of a crowd are this process's. */
+static void want_descriptors(void)
+{
+	struct rlimit files;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	if (files.rlim_max < 4 * CROWD)
+		skip();
+	files.rlim_cur = 4 * CROWD;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+}
+
 /* Silent, stops in the middle, or rubbish; the root may be still to be opened. */
 static int stranger(const struct cc_address *root, uint32_t kind)
 {
@@ -422,7 +436,6 @@ static int stranger(const struct cc_address *root, uint32_t kind)
 
 static void test_strangers(void **state)
 {
-	struct rlimit files;
 	struct axcc_unique_id id;
 	struct cc_address root = free_address(&id);
 	struct axon_device *dev;
@@ -431,12 +444,7 @@ static void test_strangers(void **state)
 	char path[64];
 	uint32_t i;
 
-	/* Both ends of all of them are this process's. */
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
-	if (files.rlim_max < 4 * CROWD)
-		skip();
-	files.rlim_cur = 4 * CROWD;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	want_descriptors();
 	assert_int_equal(axon_device_path_of(0, path, sizeof(path)), 0);
 	assert_int_equal(axon_device_open_path(path, quiet, NULL, &dev), 0);
 	begin(&joiner[0], dev, &id, 0);
@@ -454,6 +462,88 @@ static void test_strangers(void **state)
 	axon_device_close(dev);
 }
 
+static void expect_end(int fd)
+{
+	struct cc_limit end = limit();
+	char junk[64];
+	uint32_t size = sizeof(junk);
+	uint16_t type;
+
+	assert_int_equal(cc_wire_recv(fd, &type, junk, &size, &end), -ECONNRESET);
+	close(fd);
+}
+
+struct shrink {
+	struct axcc_comm *comm;
+	struct axcc_comm *into;
+	pthread_t thread;
+	int err;
+};
+
+static void *run_shrink(void *arg)
+{
+	struct shrink *s = arg;
+
+	s->err = axcc_comm_shrink(s->comm, s->into);
+	return NULL;
+}
+
+static int ask(const struct act *act)
+{
+	struct cc_call_together want = { .session = act->session, .rank = 1 };
+	struct cc_limit end = limit();
+	int fd;
+
+	assert_int_equal(cc_address_connect(&act->other, &end, &fd), 0);
+	assert_int_equal(cc_wire_send(fd, CC_WIRE_SHRINK, &want, sizeof(want), &end), 0);
+	return fd;
+}
+
+/* At a process of a communicator: they do not keep it from hearing who wants to shrink. */
+static void test_guests(void **state)
+{
+	struct axcc_options options = { .size = sizeof(options) };
+	struct cc_together together;
+	int crowd[CROWD], fd;
+	struct shrink shrink;
+	struct act act;
+	uint32_t i;
+
+	want_descriptors();
+	act_open(&act, 1);
+	for (i = 0; i < CROWD; i++)
+		crowd[i] = stranger(&act.other, i % 3);
+	expect_end(crowd[0]);
+	fd = ask(&act);
+	shrink.comm = act.comm;
+	assert_int_equal(axcc_comm_create(&options, &shrink.into), 0);
+	assert_int_equal(pthread_create(&shrink.thread, NULL, run_shrink, &shrink), 0);
+	assert_int_equal(hear(fd, CC_WIRE_SHRUNK, &together, sizeof(together)), sizeof(together));
+	assert_int_equal(together.blame.error, 0);
+	assert_int_equal(together.count, 2);
+	axcc_comm_abort(shrink.into);
+	pthread_join(shrink.thread, NULL);
+	assert_int_equal(shrink.err, -ECANCELED);
+	axcc_comm_destroy(shrink.into);
+	close(fd);
+	for (i = 1; i < CROWD; i++)
+		close(crowd[i]);
+	act_close(&act);
+}
+
+static void test_silent_guest(void **state)
+{
+	struct act act;
+	int silent, half;
+
+	act_open(&act, 1);
+	silent = stranger(&act.other, 0);
+	half = stranger(&act.other, 1);
+	expect_end(silent);
+	expect_end(half);
+	act_close(&act);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +555,8 @@ int main(void)
 		cmocka_unit_test(test_post_twice),
 		cmocka_unit_test(test_post_again),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_silent_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
