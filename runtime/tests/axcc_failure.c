@@ -228,7 +228,7 @@ static void fail_now(struct round *r, struct occupier *s)
 		occupy_core(s, dev, r->g.shape.core[r->victim]);
 		break;
 	case FAIL_RESET:
-		group_log_hook = repair;
+		atomic_store(&group_log_hook, repair);
 		knob(dev, AXON_KNOB_STALL_FW, 1);
 		break;
 	case FAIL_DEAD:
@@ -273,7 +273,7 @@ static void run_round(const struct shape *shape, enum failure failure, uint32_t 
 		bad += t[i].why[0] != 0;
 	}
 	free_core(&s);
-	group_log_hook = NULL;
+	atomic_store(&group_log_hook, NULL);
 	group_close(&r.g);
 	assert_int_equal(bad, 0);
 }

@@ -11,12 +11,14 @@
 #include "program.h"
 
 bool group_on_driver;
-void (*group_log_hook)(struct axon_device **card, const char *line);
+void (*_Atomic group_log_hook)(struct axon_device **card, const char *line);
 
 static void log_line(void *opaque, enum axon_log_level level, const char *line)
 {
-	if (group_log_hook)
-		group_log_hook(opaque, line);
+	void (*hook)(struct axon_device **card, const char *line) = atomic_load(&group_log_hook);
+
+	if (hook)
+		hook(opaque, line);
 	if (level <= AXON_LOG_ERROR)
 		printf("# %s\n", line);
 }

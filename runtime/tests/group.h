@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -49,8 +50,11 @@ struct group {
 
 /* The driver's cards, joined as they are: no soft cards are made. */
 extern bool group_on_driver;
-/* Gets every line that a card logs, if it is not NULL; @card may still be opened. */
-extern void (*group_log_hook)(struct axon_device **card, const char *line);
+/*
+ * Gets every line that a card logs, if it is not NULL; @card may still be opened. Cards log from any
+ * thread, while the test sets it.
+ */
+extern void (*_Atomic group_log_hook)(struct axon_device **card, const char *line);
 
 /* @cards cards, a rank on core 0 of each. */
 struct shape shape_plain(uint32_t cards, const char *fabric);
