@@ -293,17 +293,20 @@ static int run_host(void *arg, uint32_t proc)
 					 job->cards == 2 ? "pair" : "none");
 	struct host h = { .job = job, .host = proc };
 	bool victim = job->failure && !is_whole_host(job) && host_of(job, job->victim) == proc;
+	bool started = false;
 	pthread_t thread;
 	int status;
 
 	group_open(&h.g, &shape, coll_arena_size(&largest, total(job)));
 	procs_meet(job->hosts);
 	status = join(&h);
-	if (!status && victim && pthread_create(&thread, NULL, run_victim, &h))
-		status = 1;
+	if (!status && victim) {
+		started = !pthread_create(&thread, NULL, run_victim, &h);
+		status = !started;
+	}
 	if (!status)
 		status = job->failure ? survive(&h) : run_cases(&h);
-	if (victim) {
+	if (started) {
 		atomic_store(&procs_shared->go, 1);
 		pthread_join(thread, NULL);
 	}

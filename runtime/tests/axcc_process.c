@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,6 +130,34 @@ static void run(uint32_t ranks, rank_fn fn)
 	procs_root(&start.rank.id);
 	procs_start(ranks, child, &start, pid);
 	procs_finish(pid, ranks, NO_PROC);
+}
+
+/* ---- children ---- */
+
+static int end_badly(void *arg, uint32_t proc)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit) { 0, 0 });
+	close(STDERR_FILENO);
+	if (proc)
+		raise(SIGSEGV);
+	else
+		assert_true(false);
+	return 0;
+}
+
+/* A child that fails in the middle ends there, and not with tests that are the parent's. */
+static void test_bad_children(void **state)
+{
+	pid_t pid[2];
+	int status;
+	uint32_t i;
+
+	procs_start(2, end_badly, NULL, pid);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), i ? SIGSEGV : SIGABRT);
+	}
 }
 
 /* ---- operations ---- */
@@ -568,6 +598,7 @@ static void test_other_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bad_children),
 		cmocka_unit_test_teardown(test_two, procs_end_root),
 		cmocka_unit_test_teardown(test_three, procs_end_root),
 		cmocka_unit_test_teardown(test_five, procs_end_root),
