@@ -17,12 +17,13 @@
 
 #include "axon_isa.h"
 #include "group.h"
+#include "slow.h"
 #include "soft.h"
 
 /* On a busy machine a thread may not run for some hundred. */
-#define TIMEOUT_MS	1200u
+#define TIMEOUT_MS	(1200u * SLOW)
 /* By when a failure must be known: a rank may be found late twice, and the machine may be slow. */
-#define PATIENCE_NS	(30ull * 1000000000)
+#define PATIENCE_NS	(30ull * SLOW * 1000000000)
 
 static uint32_t rounds = 4;
 
@@ -155,7 +156,7 @@ static int go_on(struct rank *t)
 	int err;
 
 	/* Under a sanitizer and beside other tests they may be far apart. */
-	o.timeout_ms = 20000;
+	o.timeout_ms = 20000 * SLOW;
 	err = axcc_comm_create(&o, &less);
 	if (!err)
 		err = axcc_comm_shrink(g->comm[t->rank], less);
@@ -434,7 +435,7 @@ static void abort_init(struct group *g, uint32_t come, uint32_t after_us)
 	struct axcc_error error;
 	uint32_t i;
 
-	o.timeout_ms = 3000;
+	o.timeout_ms = 3000 * SLOW;
 	assert_int_equal(axcc_root_create("127.0.0.1", &root, &id), 0);
 	for (i = 0; i < come; i++) {
 		j[i] = (struct joiner) { .dev = group_dev(g, i), .id = id, .rank = i };

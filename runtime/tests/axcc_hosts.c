@@ -16,9 +16,10 @@
 #include "axon_isa.h"
 #include "group.h"
 #include "procs.h"
+#include "slow.h"
 
 /* Also for meeting, on a busy machine. */
-#define TIMEOUT_MS	6000u
+#define TIMEOUT_MS	(6000u * SLOW)
 #define MAX_COUNT	20000u
 
 static uint32_t rounds = 3;
@@ -112,7 +113,7 @@ static struct axcc_options options(uint32_t timeout_ms)
 
 static int join(struct host *h)
 {
-	struct axcc_options o = options(h->job->failure ? TIMEOUT_MS : 30000);
+	struct axcc_options o = options(h->job->failure ? TIMEOUT_MS : 30000 * SLOW);
 	uint32_t i, rank;
 	int err;
 
@@ -228,7 +229,7 @@ static bool right_error(const struct job *job, const struct axcc_error *e)
 static int shrink(struct host *h)
 {
 	struct axcc_comm *less[GROUP_MAX_RANKS] = { NULL };
-	struct axcc_options o = options(20000);
+	struct axcc_options o = options(20000 * SLOW);
 	uint32_t i, left = 0;
 	int err;
 

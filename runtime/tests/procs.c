@@ -17,8 +17,9 @@
 #include <cmocka.h>
 
 #include "procs.h"
+#include "slow.h"
 
-#define PATIENCE_S	60u
+#define PATIENCE_S	(60u * SLOW)
 
 struct procs_shared *procs_shared;
 
