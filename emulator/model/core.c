@@ -392,13 +392,14 @@ bool axon_core_send(struct axon_core *c, uint32_t rank, unsigned int sem, unsign
 		.op = (uint8_t)op,
 	};
 	struct axon_gang *gang = c->launch.gang;
-	uint32_t place = axon_gang_place(gang, rank);
+	uint32_t place = axon_gang_place(gang, rank), me = c->launch.program.rank;
+	uint64_t answer = when + (rank == me ? 0 : axon_gang_latency(gang, rank, me));
 
-	/* What the others may do depends on it: look before the next step. */
-	c->limit = 0;
+	if (c->limit > answer)
+		c->limit = answer;
 	if (place != c->card->cfg.place)
 		axon_fabric_count_post(c->card, place);
-	return axon_gang_send(gang, c->launch.program.rank, rank, &p);
+	return axon_gang_send(gang, me, rank, &p);
 }
 
 /* ---- DMA queues ---- */
@@ -755,7 +756,6 @@ static enum axon_core_turn ask_gang(struct axon_core *c, uint64_t clock, bool *a
 	case AXON_GANG_GO:
 		return AXON_CORE_MORE;
 	case AXON_GANG_POST:
-		c->limit = 0;
 		c->load++;
 		post(c, p.sem, p.op, p.val, p.when);
 		*again = true;

@@ -254,6 +254,7 @@ static enum axon_gang_turn look(struct axon_gang *g, uint32_t me, uint64_t clock
 	struct member *m = &g->member[me];
 	uint64_t arrival = m->posts ? m->post[0].when : AXON_NEVER;
 	uint64_t next = arrival < clock ? arrival : clock, safe;
+	enum axon_gang_turn turn = AXON_GANG_GO;
 	uint32_t on;
 
 	if (g->deadlock)
@@ -266,10 +267,11 @@ static enum axon_gang_turn look(struct axon_gang *g, uint32_t me, uint64_t clock
 	if (next < safe) {
 		if (arrival <= clock) {
 			*post = pop(m);
-			return AXON_GANG_POST;
+			arrival = m->posts ? m->post[0].when : AXON_NEVER;
+			turn = AXON_GANG_POST;
 		}
 		*limit = safe < arrival ? safe : arrival;
-		return AXON_GANG_GO;
+		return turn;
 	}
 	if (next == AXON_NEVER && all_wait(g)) {
 		g->deadlock = true;
@@ -321,7 +323,7 @@ static bool send(struct axon_gang *g, uint32_t from, uint32_t to,
 	s->seq++;
 	if (p.when < t->next)
 		t->next = p.when;
-	/* It can go on when the sender, who looks at once, has passed the time of sending. */
+	/* It can go on when the sender has passed the time of sending. */
 	if (t->waits && p.when < t->time)
 		wait_for(g, to, from, p.when);
 	return true;

@@ -41,7 +41,7 @@ struct axon_gang_post {
 /* What a member may do now. */
 enum axon_gang_turn {
 	AXON_GANG_GO,		/* steps below a limit */
-	AXON_GANG_POST,		/* take a post that has arrived, then ask again */
+	AXON_GANG_POST,		/* take a post that has arrived, then as GO */
 	AXON_GANG_WAIT,		/* nothing, until its card is called */
 	AXON_GANG_DEADLOCK,	/* end: every member waits for a semaphore */
 	AXON_GANG_LOST,		/* end: another member is lost */
@@ -110,7 +110,7 @@ uint32_t axon_gang_behind(struct axon_gang *gang, uint32_t rank, uint32_t *place
  * axon_gang_look() - tell the others how far this member is, and ask what it may do
  * @rank: this member
  * @clock: of its next step, AXON_NEVER if all its engines wait for semaphores
- * @limit: AXON_GANG_GO: steps below this clock are safe
+ * @limit: AXON_GANG_GO, _POST: steps below this clock are safe
  * @post: AXON_GANG_POST: the post, whose time is not behind @clock
  */
 enum axon_gang_turn axon_gang_look(struct axon_gang *gang, uint32_t rank, uint64_t clock,
@@ -123,8 +123,9 @@ uint32_t axon_gang_latency(const struct axon_gang *gang, uint32_t from, uint32_t
 uint32_t axon_gang_place(const struct axon_gang *gang, uint32_t rank);
 /*
  * Sends @post to member @to; its rank and seq are filled in. @post->when is at least the sender's
- * clock and the latency. The sender has to look before its next step. Return: false if there are
- * too many posts under way to that member.
+ * clock and the latency. The receiver's answer may arrive @post->when plus the latency of the way
+ * back: the sender's limit is no later. Return: false if there are too many posts under way to that
+ * member.
  */
 bool axon_gang_send(struct axon_gang *gang, uint32_t from, uint32_t to,
 		    const struct axon_gang_post *post);
