@@ -150,6 +150,7 @@ enum axon_dma_mode {
  * @mode: an &enum axon_dma_mode
  * @op: an &enum axon_dma_op
  * @flags: AXON_DMA_F_*; with GATHER or SCATTER axis 0 is that of the rows
+ * @stream: runs are that long that they go past the host's caches
  * @row_ready: @index holds the index of row pos[0]
  * @index: see @row_ready
  * @index_addr: virtual address of the indices
@@ -167,6 +168,7 @@ struct axon_dma_job {
 	uint8_t mode;
 	uint8_t op;
 	uint8_t flags;
+	bool stream;
 	bool row_ready;
 	uint32_t index;
 	uint64_t index_addr;

@@ -6,6 +6,10 @@
  * axes; axon_dma_work() moves a bounded amount and remembers where it stopped, since counts are the
  * user's and may last for years. Every byte of memory is reached through the MMU, piece by piece.
  */
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #include "core.h"
 #include "engine_loop.h"
 #include "fabric.h"
@@ -13,6 +17,8 @@
 #define CHUNK		256u	/* elements converted at once */
 /* Bytes of an end asked of the MMU at once: all that is contiguous in the host's memory. */
 #define END_WINDOW	(1ull << 40)
+/* Bytes of a run that would only push other data out of the host's caches on its way through. */
+#define STREAM_BYTES	(512ull << 10)
 #define CHIP_LIMIT	((uint64_t)AXON_PARTITIONS << AXON_PART_SHIFT)
 #define MAX_COUNT	0x7fffffffu
 #define ROWS		(AXON_DMA_F_GATHER | AXON_DMA_F_SCATTER)
@@ -199,6 +205,7 @@ enum axon_status axon_dma_prepare(struct axon_core *c, const struct axon_dma_des
 		j->mode = AXON_DMA_MOVE;
 	else if (j->src.dtype == j->dst.dtype && axon_is_int(j->src.dtype))
 		j->mode = AXON_DMA_INT;
+	j->stream = j->count[j->axes - 1] >= STREAM_BYTES / j->dst.esz;
 	j->cycles = job_cost(j);
 	return AXON_STATUS_OK;
 }
@@ -274,12 +281,53 @@ static void combine(const struct axon_core *c, const struct axon_dma_job *j, uin
 	(apart ? c->math : &axon_math_scalar)->combine[j->dst.dtype][j->op](dst, src, n);
 }
 
+/*
+ * Past the caches, whose lines would be read before they are written: half as fast again where the
+ * target is in none. @n bytes, which do not overlap.
+ */
+static void stream(uint8_t *dst, const uint8_t *src, uint64_t n)
+{
+#if defined(__x86_64__)
+	uint64_t head = -(uintptr_t)dst & 63;
+
+	head = head < n ? head : n;
+	memcpy(dst, src, head);
+	for (dst += head, src += head, n -= head; n >= 64; dst += 64, src += 64, n -= 64) {
+		const __m128i *s = (const __m128i *)src;
+		__m128i *d = (__m128i *)dst;
+		__m128i a = _mm_loadu_si128(s), b = _mm_loadu_si128(s + 1);
+		__m128i e = _mm_loadu_si128(s + 2), f = _mm_loadu_si128(s + 3);
+
+		_mm_stream_si128(d, a);
+		_mm_stream_si128(d + 1, b);
+		_mm_stream_si128(d + 2, e);
+		_mm_stream_si128(d + 3, f);
+	}
+	/* Whoever sees the post that follows sees the data. */
+	_mm_sfence();
+#endif
+	memcpy(dst, src, n);
+}
+
+/* Neighbours. */
+static void move_bytes(const struct axon_dma_job *j, uint8_t *dst, const uint8_t *src, uint64_t n)
+{
+	uint64_t ahead = (uintptr_t)dst - (uintptr_t)src;
+
+	if (j->stream && ahead >= n && -ahead >= n)
+		stream(dst, src, n);
+	else
+		memmove(dst, src, n);
+}
+
 static void move(const struct axon_core *c, const struct axon_dma_job *j, uint8_t *dst,
 		 const uint8_t *src, size_t n)
 {
 	ptrdiff_t ds = j->dst.step[j->axes - 1], ss = j->src.step[j->axes - 1];
 
-	if (j->mode == AXON_DMA_MOVE)
+	if (j->mode == AXON_DMA_MOVE && ds == j->dst.esz && ss == ds)
+		move_bytes(j, dst, src, n * j->dst.esz);
+	else if (j->mode == AXON_DMA_MOVE)
 		axon_raw_copy(j->dst.esz, dst, ds, src, ss, n);
 	else if (j->op && j->src.dtype == j->dst.dtype && ds == j->dst.esz && ss == ds)
 		combine(c, j, dst, src, n);
