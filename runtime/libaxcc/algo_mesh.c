@@ -16,7 +16,9 @@
  */
 #include "build.h"
 
-#define Q	AXCC_QUEUES
+#define Q		AXCC_QUEUES
+#define MANY_PIECES	8u	/* a queue */
+#define LONGER		4u
 
 static uint32_t rank_of(const struct axcc_group *g, uint32_t i)
 {
@@ -340,34 +342,45 @@ static void own_block(struct axcc_build *b, const struct axcc_group *g, uint32_t
 	}
 }
 
+/*
+ * Pieces of each of a member's @blocks blocks. One after the other go a piece of each block, each
+ * over the next queue, so that all queues have the same to do; and what all blocks are copied from
+ * is read again while it is near. What is written is not read here, so where there is much of it
+ * the pieces are longer than a chunk.
+ */
+static uint32_t pieces_of(const struct axcc_build *b, uint64_t len, uint32_t blocks)
+{
+	uint32_t queues = blocks < Q ? Q / blocks : 1, pieces = axcc_pieces(b, len, queues);
+
+	return pieces < MANY_PIECES * queues ? pieces :
+		(pieces / LONGER + queues - 1) / queues * queues;
+}
+
 static void all_gather(struct axcc_build *b, const struct axcc_group *g)
 {
-	uint32_t sem = axcc_sems(b, 2);
+	uint32_t sem = axcc_sems(b, 1);
 
 	for (uint32_t i = 0; i < g->n; i++) {
 		struct axcc_span all = { g->lo[i], g->len[i] };
-		uint32_t pieces = axcc_pieces(b, all.len, (Q + g->n - 2) / (g->n - 1)), queue = 0;
+		uint32_t first = g->same[i] ? 1 : 0, me = rank_of(g, i), queue = 0;
+		uint32_t pieces = pieces_of(b, all.len, g->n - first);
 
 		for (uint32_t j = 0; j < pieces; j++) {
 			struct axcc_span p = axcc_part(b, all, j, pieces);
 
-			for (uint32_t k = 1; k < g->n; k++) {
+			for (uint32_t k = first; k < g->n; k++) {
 				uint32_t to = (i + k) % g->n;
 				struct axcc_step *step;
 
-				step = axcc_step_copy(b, rank_of(g, i), queue++ % Q,
-						 axcc_at(b, g->out[to], p.lo),
-						 axcc_at(b, g->in[i], p.lo), p.len);
-				axcc_step_post(b, step, rank_of(g, i), rank_of(g, to), sem);
+				step = axcc_step_copy(b, me, queue++ % Q,
+						      axcc_at(b, g->out[to], p.lo),
+						      axcc_at(b, g->in[i], p.lo), p.len);
+				axcc_step_post(b, step, me, rank_of(g, to), sem);
 			}
 		}
-		if (!g->same[i])
-			own_block(b, g, i, axcc_at(b, g->out[i], all.lo),
-				  axcc_at(b, g->in[i], all.lo), all.len, sem + 1);
 	}
 	for (uint32_t i = 0; i < g->n; i++) {
 		axcc_step_wait_posted(b, rank_of(g, i), sem);
-		axcc_step_wait_posted(b, rank_of(g, i), sem + 1);
 		axcc_step_flush(b, rank_of(g, i));
 	}
 }
@@ -392,13 +405,13 @@ static void exchange_push(const struct exchange *x, uint32_t i)
 {
 	const struct axcc_group *g = x->g;
 	struct axcc_span all = { 0, g->count };
-	uint32_t pieces = axcc_pieces(x->b, all.len, (Q + g->n - 2) / (g->n - 1)), queue = 0;
-	uint32_t me = rank_of(g, i);
+	uint32_t first = g->same[i] ? 1 : 0, me = rank_of(g, i), queue = 0;
+	uint32_t pieces = pieces_of(x->b, all.len, g->n - first);
 
 	for (uint32_t j = 0; j < pieces; j++) {
 		struct axcc_span p = axcc_part(x->b, all, j, pieces);
 
-		for (uint32_t k = 1; k < g->n; k++) {
+		for (uint32_t k = first; k < g->n; k++) {
 			uint32_t to = (i + k) % g->n;
 			struct axcc_place dst = g->same[to] ?
 				axcc_place(rank_of(g, to), AXCC_BUF_TMP, x->tmp) : g->out[to];
@@ -425,12 +438,8 @@ static void all_to_all(struct axcc_build *b, const struct axcc_group *g)
 	x.out_sem = x.in_sem + 1;
 	x.done_sem = x.in_sem + 2;
 	x.tmp = axcc_tmp(b, stage ? g->n * g->count * b->s->elem_size : 0);
-	for (uint32_t i = 0; i < g->n; i++) {
+	for (uint32_t i = 0; i < g->n; i++)
 		exchange_push(&x, i);
-		if (!g->same[i])
-			own_block(b, g, i, axcc_at(b, g->out[i], i * g->count),
-				  axcc_at(b, g->in[i], i * g->count), g->count, x.done_sem);
-	}
 	for (uint32_t i = 0; i < g->n; i++) {
 		struct axcc_place tmp = axcc_place(rank_of(g, i), AXCC_BUF_TMP, x.tmp);
 
