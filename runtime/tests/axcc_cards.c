@@ -260,10 +260,15 @@ static void test_large(void **state)
 	try_large(&four, NULL, 4 << 20);
 	if (sweep && group_on_driver)
 		try_large(&four, NULL, 64 << 20);
-	for (i = 0; sweep && !group_on_driver && i < num; i++)
-		for (a = 0; axcc_algorithm_name(a); a++)
-			try_large(&shape[i], axcc_algorithm_name(a),
-				  shape[i].ranks <= 4 ? 64 << 20 : 8 << 20);
+	for (i = 0; sweep && !group_on_driver && i < num; i++) {
+		uint32_t mib = shape[i].ranks <= 4 ? 64 : 8;
+
+		for (a = 0; axcc_algorithm_name(a); a++) {
+			try_large(&shape[i], axcc_algorithm_name(a), (uint64_t)mib << 20);
+			print_message("%2u ranks on %s, %s, %u MiB: well\n", shape[i].ranks,
+				      shape[i].fabric, axcc_algorithm_name(a), mib);
+		}
+	}
 }
 
 /* ---- at the same time ---- */
