@@ -351,7 +351,7 @@ static bool missed_event(struct axon_card *card, struct queue *q)
 
 static bool fetch(struct axon_card *card, struct queue *q)
 {
-	enum axon_status status;
+	enum axon_status status = AXON_STATUS_BAD_RING;
 	uint64_t addr = 0;
 	uint8_t *entry;
 
@@ -748,8 +748,8 @@ static void launch_done(struct axon_card *card, uint32_t core,
 		queue_fail(card, q, result->fault, true, result->cycles, result->profiled);
 }
 
-/* Return: the core works, or could. */
-static bool core_step(struct axon_card *card, uint32_t core, uint64_t deadline_ns)
+/* @now: read anew if the core has worked. Return: the core works, or could. */
+static bool core_step(struct axon_card *card, uint32_t core, uint64_t *now, uint64_t deadline_ns)
 {
 	struct sched *s = &card->queues->sched[core];
 	struct axon_launch_result result;
@@ -763,14 +763,15 @@ static bool core_step(struct axon_card *card, uint32_t core, uint64_t deadline_n
 			return false;
 		launch(card, q);
 	}
-	until = now_ns(card) + CORE_QUANTUM_NS;
+	until = *now + CORE_QUANTUM_NS;
 	if (until > deadline_ns)
 		until = deadline_ns;
 	turn = axon_core_run(card, core, until, &result);
+	*now = now_ns(card);
 	if (turn == AXON_CORE_ENDED)
 		launch_done(card, core, &result);
 	else
-		count_busy(card, core, now_ns(card));
+		count_busy(card, core, *now);
 	return turn != AXON_CORE_WAITS;
 }
 
@@ -951,14 +952,16 @@ static void take_up(struct axon_card *card)
 bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
 {
 	struct axon_queues *qs = card->queues;
+	uint64_t now = now_ns(card);
 	uint32_t steps = 0;
 
 	take_up(card);
 	take_call(card);
 	if (axon_vectors_deadline(card) != UINT64_MAX)
-		axon_vectors_flush(card, now_ns(card));
+		axon_vectors_flush(card, now);
 	for (;;) {
 		bool more = false, long_work = false;
+		uint64_t before = now;
 
 		for (uint32_t i = 0; i < qs->actives; i++) {
 			struct queue *q = &qs->queue[qs->active[i]];
@@ -970,14 +973,14 @@ bool axon_queues_run(struct axon_card *card, uint64_t deadline_ns)
 			long_work |= q->work != WORK_NONE;
 		}
 		for (uint32_t c = 0; c < card->cfg.cores; c++)
-			more |= core_step(card, c, deadline_ns);
+			more |= core_step(card, c, &now, deadline_ns);
 		more |= take_call(card);
 		if (!more)
 			return false;
 		if (long_work || steps >= STEPS_PER_CLOCK) {
-			uint64_t now = now_ns(card);
-
 			steps = 0;
+			if (now == before)
+				now = now_ns(card);
 			axon_vectors_flush(card, now);
 			if (now >= deadline_ns)
 				return true;
