@@ -181,8 +181,11 @@ struct soft_calls {
 	/* Threads that look at @called instead of sleeping (atomic), and how many may. */
 	atomic_uint spinners;
 	unsigned int max_spinners;
-	/* Helpers that were asked to take cards from busy threads (atomic); as many may. */
+	/* Waiters whose jobs are heavy (atomic): a helper that is awake takes cards from them. */
+	atomic_uint heavy;
+	/* Helpers that were asked to take cards from busy threads (atomic), and how many may. */
 	atomic_uint helpers;
+	unsigned int max_helpers;
 };
 
 extern struct soft_calls soft_calls;
@@ -277,6 +280,7 @@ struct soft_held {
  * @held_end: where the next one is linked
  * @live: the card serves it
  * @gang: a waiter found that its job waited for its gang; likely again (atomic)
+ * @heavy: that took so long that others should have helped; likely again (atomic)
  * @reaped: completions taken from the ring (written by the runner, atomic)
  * @completed: every job up to this one has ended (written under run, atomic)
  * @fail_seqno: the first job that did not end well, or UINT64_MAX (same)
@@ -310,6 +314,7 @@ struct soft_queue {
 	struct soft_held **held_end;
 	bool live;
 	atomic_bool gang;
+	atomic_bool heavy;
 	_Atomic uint32_t reaped;
 	_Atomic uint64_t completed;
 	_Atomic uint64_t fail_seqno;

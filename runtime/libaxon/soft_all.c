@@ -25,6 +25,7 @@ static void forget(void)
 	atomic_store(&soft_calls.called, 0);
 	atomic_store(&soft_calls.drivers, 0);
 	atomic_store(&soft_calls.spinners, 0);
+	atomic_store(&soft_calls.heavy, 0);
 	atomic_store(&soft_calls.helpers, 0);
 }
 
@@ -32,8 +33,9 @@ static void init(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-	/* One CPU is left for who is waited for. */
-	soft_calls.max_spinners = cpus > 1 ? (unsigned int)cpus - 1 : 0;
+	/* Who works and who looks for work take turns; alone on a CPU nobody should look. */
+	soft_calls.max_spinners = cpus > 1 ? (unsigned int)cpus : 0;
+	soft_calls.max_helpers = cpus > 1 ? (unsigned int)cpus - 1 : 0;
 	/* Without it only the child of a fork() is at a loss, and it was told not to use cards. */
 	pthread_atfork(NULL, NULL, forget);
 }

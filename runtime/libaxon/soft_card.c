@@ -164,7 +164,7 @@ void soft_ask_helper(struct soft_card *card)
 {
 	if (atomic_load(&card->help))
 		return;
-	if (atomic_fetch_add(&soft_calls.helpers, 1) >= soft_calls.max_spinners ||
+	if (atomic_fetch_add(&soft_calls.helpers, 1) >= soft_calls.max_helpers ||
 	    atomic_exchange(&card->help, true)) {
 		atomic_fetch_sub(&soft_calls.helpers, 1);
 		return;

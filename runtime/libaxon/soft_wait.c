@@ -18,8 +18,12 @@
 #define PEERS_NS		MS
 /* After that long others are asked to help. */
 #define LONG_NS			50000ull
+/* With their help it takes at least that long. */
+#define HELPED_NS		(LONG_NS / 2)
 /* A waiter of a gang that cannot go on looks that long before it sleeps. */
 #define SPIN_NS			20000ull
+/* A helper longer: the next operation comes soon, and waking it costs its caller most of that. */
+#define HELP_NS			100000ull
 /* Cards run between two looks at the clock. */
 #define TURNS_PER_CLOCK		16u
 
@@ -42,6 +46,8 @@ static int result(struct soft_queue *q, uint64_t seqno)
  * @seqno: same
  * @until_ns: when it must be back
  * @long_ns: from then on this is a long piece of work, which others should share
+ * @last: place of the card that ran last
+ * @runs: cards it has run
  */
 struct tour {
 	struct soft_card *card;
@@ -49,14 +55,14 @@ struct tour {
 	uint64_t seqno;
 	uint64_t until_ns;
 	uint64_t long_ns;
+	uint32_t last;
+	uint32_t runs;
 };
 
-/* The own card can go on and nobody else runs it, or it need not. */
+/* The own card need not go on. */
 static bool is_over(const struct tour *t)
 {
-	return (t->queue && soft_has_ended(t->queue, t->seqno)) ||
-	       (soft_called(t->card) &&
-		!atomic_load_explicit(&t->card->runner, memory_order_relaxed));
+	return t->queue && soft_has_ended(t->queue, t->seqno);
 }
 
 /* Cards that can go on, but for @card. */
@@ -67,10 +73,12 @@ static uint64_t called_others(const struct soft_card *card)
 
 /*
  * There is more to do than one thread should do alone: whoever waits for one of the cards @called
- * that nobody runs shall do it himself, or its helper.
+ * that nobody runs shall do it himself, or its helper, if nobody looks for work anyway.
  */
 static void share(struct soft_card *card, uint64_t called)
 {
+	if (atomic_load(&soft_calls.spinners))
+		return;
 	for (; called; called &= called - 1) {
 		uint32_t place = (uint32_t)__builtin_ctzll(called);
 		struct soft_card *other = soft_pin(card, place);
@@ -98,6 +106,7 @@ static bool run_peer(struct tour *t, uint32_t place)
 		return false;
 	begun = soft_run_begin(other);
 	if (begun) {
+		t->runs++;
 		while (soft_run_slice(other)) {
 			share(t->card, called_others(t->card) & ~(1ull << place));
 			if (is_over(t) || axon_now_ns() >= t->until_ns) {
@@ -112,7 +121,28 @@ static bool run_peer(struct tour *t, uint32_t place)
 	return begun;
 }
 
-/* Runs other cards as long as they can go on. Return: SOFT_OTHERS if other threads run them. */
+/* Cards that can go on, but for the own one if another thread runs it. */
+static uint64_t called_of(const struct tour *t)
+{
+	return atomic_load_explicit(&t->card->runner, memory_order_relaxed) ?
+		called_others(t->card) : atomic_load(&soft_calls.called);
+}
+
+/*
+ * The one of @called that comes next behind the last. A card that has run gets as far as the others
+ * are, and would come no further before they have run too.
+ */
+static uint32_t next_place(const struct tour *t, uint64_t called)
+{
+	uint64_t behind = called & ~(((2ull << t->last) - 1));
+
+	return (uint32_t)__builtin_ctzll(behind ? behind : called);
+}
+
+/*
+ * Runs other cards as long as they can go on and it is not the own one's turn. Return: SOFT_OTHERS
+ * if other threads run them.
+ */
 static enum soft_step run_peers(struct tour *t)
 {
 	uint64_t busy = 0;
@@ -121,10 +151,13 @@ static enum soft_step run_peers(struct tour *t)
 	uint32_t turns;
 
 	for (turns = 1; !is_over(t); turns++) {
-		called = called_others(t->card) & ~busy;
+		called = called_of(t) & ~busy;
 		if (!called)
 			return busy ? SOFT_OTHERS : SOFT_IDLE;
-		place = (uint32_t)__builtin_ctzll(called);
+		place = next_place(t, called);
+		t->last = place;
+		if (place == t->card->place)
+			break;
 		if (!run_peer(t, place))
 			busy |= 1ull << place;
 		if (turns % TURNS_PER_CLOCK == 0) {
@@ -152,20 +185,44 @@ static void relax(void)
 #endif
 }
 
-/* Perhaps the next call comes soon. Unless there are more of us who think so than CPUs. */
-static enum soft_step spin(struct tour *t, enum soft_step step)
+/* There is something for this thread, or nothing to wait for any more. */
+static bool is_called(const struct tour *t)
 {
-	uint64_t until;
+	if (is_over(t))
+		return true;
+	/* Light work is done sooner by one thread than by two. */
+	return called_of(t) && (t->queue || atomic_load(&soft_calls.heavy));
+}
 
+/* Looks for something to do until @until_ns. Return: there is something. */
+static bool look_out(struct tour *t, uint64_t until_ns)
+{
+	bool found = false;
+
+	/* Unless there are more of us than CPUs. */
 	if (atomic_fetch_add(&soft_calls.spinners, 1) < soft_calls.max_spinners) {
-		until = axon_now_ns() + SPIN_NS;
-		while (step != SOFT_AGAIN && axon_now_ns() < until) {
+		while (!found && axon_now_ns() < until_ns) {
 			relax();
-			if (is_over(t) || called_others(t->card))
-				step = run_peers(t);
+			found = is_called(t);
 		}
 	}
 	atomic_fetch_sub(&soft_calls.spinners, 1);
+	return found;
+}
+
+/* Like run_peers(), but looks for @ns whether another call comes. */
+static enum soft_step run_and_look(struct tour *t, uint64_t ns)
+{
+	uint64_t until = axon_now_ns() + ns;
+	enum soft_step step;
+
+	do {
+		uint32_t runs = t->runs;
+
+		step = run_peers(t);
+		if (runs != t->runs)
+			until = axon_now_ns() + ns;
+	} while (step != SOFT_AGAIN && look_out(t, until));
 	return step;
 }
 
@@ -177,6 +234,7 @@ static struct tour begin_tour(struct soft_card *card)
 		.card = card,
 		.until_ns = now + PEERS_NS,
 		.long_ns = now + LONG_NS,
+		.last = card->place,
 	};
 }
 
@@ -206,7 +264,7 @@ void soft_help(struct soft_card *card)
 		struct tour tour = begin_tour(card);
 
 		if (!run_called(card))
-			step = spin(&tour, run_peers(&tour));
+			step = run_and_look(&tour, HELP_NS);
 	}
 }
 
@@ -290,8 +348,7 @@ static enum soft_step work(struct soft_card *card, struct soft_queue *q, uint64_
 	tour.seqno = seqno;
 	if (tour.until_ns > deadline_ns)
 		tour.until_ns = deadline_ns;
-	step = run_peers(&tour);
-	return step == SOFT_AGAIN ? step : spin(&tour, step);
+	return run_and_look(&tour, SPIN_NS);
 }
 
 /* Sleeps until there is news, unless it is there. */
@@ -328,13 +385,49 @@ static void wait_step(struct soft_card *card, struct soft_queue *q, uint64_t seq
 	atomic_fetch_sub(&card->sleepers, 1);
 }
 
+/**
+ * struct gang_wait - a wait for a job of a gang
+ * @heavy: the last one took long, so help is asked for from the start
+ * @began_ns: 0: it is none
+ */
+struct gang_wait {
+	bool heavy;
+	uint64_t began_ns;
+};
+
+static struct gang_wait begin_wait(struct soft_card *card, struct soft_queue *q, uint64_t seqno)
+{
+	struct gang_wait w = { 0 };
+
+	if (!atomic_load_explicit(&q->gang, memory_order_relaxed) || soft_has_ended(q, seqno))
+		return w;
+	w.heavy = atomic_load_explicit(&q->heavy, memory_order_relaxed);
+	w.began_ns = axon_now_ns();
+	if (w.heavy) {
+		atomic_fetch_add(&soft_calls.heavy, 1);
+		share(card, called_others(card));
+	}
+	return w;
+}
+
+static void end_wait(struct soft_queue *q, struct gang_wait w)
+{
+	if (w.heavy)
+		atomic_fetch_sub(&soft_calls.heavy, 1);
+	if (w.began_ns)
+		atomic_store_explicit(&q->heavy, axon_now_ns() - w.began_ns >
+				      (w.heavy ? HELPED_NS : LONG_NS), memory_order_relaxed);
+}
+
 int soft_queue_wait(struct soft_card *card, struct soft_queue *q, uint64_t seqno,
 		    uint64_t deadline_ns)
 {
+	struct gang_wait wait;
 	bool driving = false;
 
 	if (seqno > atomic_load_explicit(&q->last, memory_order_acquire))
 		return -EINVAL;
+	wait = begin_wait(card, q, seqno);
 	while (!soft_has_ended(q, seqno)) {
 		wait_step(card, q, seqno, deadline_ns, &driving);
 		if (deadline_ns != UINT64_MAX && !soft_has_ended(q, seqno) &&
@@ -343,5 +436,6 @@ int soft_queue_wait(struct soft_card *card, struct soft_queue *q, uint64_t seqno
 	}
 	if (driving)
 		stop_driving(card);
+	end_wait(q, wait);
 	return soft_has_ended(q, seqno) ? result(q, seqno) : -ETIMEDOUT;
 }
