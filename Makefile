@@ -10,7 +10,7 @@ SHELL	:= /bin/bash
 
 export AXON_BUILD := $(BUILD)
 
-.PHONY: all help setup user module demo check check-debug shell bench lint install clean
+.PHONY: all help setup user module demo check check-debug check-tsan shell bench lint install clean
 .DEFAULT_GOAL := all
 
 all: setup user module
@@ -23,6 +23,8 @@ help:
 	@echo "make check      all tests"
 	@echo "make check-debug  the driver's tests in a kernel with KASAN, lockdep and more; builds"
 	@echo "                that kernel first (10 minutes, once), then takes about 10 minutes"
+	@echo "make check-tsan  libaxon, collectives and libnrt on soft cards under ThreadSanitizer;"
+	@echo "                takes about 10 minutes"
 	@echo "make shell      a prompt in the guest, module loaded"
 	@echo "make bench      figures beside their peers; writes build/bench.json"
 	@echo "make lint       style and static checks"
@@ -57,6 +59,9 @@ check: all
 check-debug: all
 	@scripts/setup debug
 	@scripts/check-debug
+
+check-tsan: setup
+	@scripts/check-tsan
 
 shell: all
 	@scripts/guest-run --shell --cards 2
