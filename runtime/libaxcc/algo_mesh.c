@@ -3,11 +3,13 @@
  * algo_mesh.c - every rank talks to every other directly.
  *
  * Member i owns block i. Where blocks are reduced, the owner i starts with its own contribution and
- * takes those of i + 1, i + 2, ... (modulo n) in that order, in two ways that give the same bits:
+ * takes those of i + 1, i + 2, ... (modulo n) in that order, in two ways:
  *
  * fused	the owner fetches and adds, chunk by chunk. A chunk stays on one DMA queue from its
  *		first addition to its last copy out, so no semaphore is needed between, every input
- *		is read once and every output written once. For what is large.
+ *		is read once and every output written once. Queue q begins with i + 1 + q and comes
+ *		to i + 1 after the last, since all queues together are more than one link carries.
+ *		For what is large.
  * staged	everybody pushes at once into rows of the owner's TMP, which one transfer adds up.
  *		One way's latency whatever n is, but three times the memory traffic. For what is
  *		small.
@@ -34,22 +36,44 @@ static struct axcc_span block(const struct axcc_build *b, const struct axcc_grou
 	return axcc_part(b, (struct axcc_span) { g->first, g->count }, i, g->n);
 }
 
-static uint32_t mesh_order(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll,
-			   uint64_t e, const uint32_t *leaf, uint64_t *end)
+/* The @k-th (1 .. n - 1) that is added to what the owner @i has on queue @q. */
+static uint32_t added(const struct axcc_group *g, uint32_t i, uint32_t q, uint32_t k)
 {
-	for (uint32_t i = 0; i < g->n; i++) {
-		struct axcc_span s = block(b, g, coll, i);
-		uint32_t node = leaf[i];
+	return (i + 1 + (k - 1 + q) % (g->n - 1)) % g->n;
+}
 
-		if (e - s.lo >= s.len)
-			continue;
-		for (uint32_t k = 1; k < g->n; k++)
-			node = axcc_order_op(b, node, leaf[(i + k) % g->n]);
-		*end = s.lo + s.len;
-		return node;
+static uint32_t sum_of(struct axcc_build *b, const struct axcc_group *g, const uint32_t *leaf,
+		       uint32_t i, uint32_t q)
+{
+	uint32_t node = leaf[i];
+
+	for (uint32_t k = 1; k < g->n; k++)
+		node = axcc_order_op(b, node, leaf[added(g, i, q, k)]);
+	return node;
+}
+
+/* Whose block element @e is in, @s. Return: n: nobody's. */
+static uint32_t owner_of(const struct axcc_build *b, const struct axcc_group *g,
+			 enum axcc_coll coll, uint64_t e, struct axcc_span *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < g->n; i++) {
+		*s = block(b, g, coll, i);
+		if (e - s->lo < s->len)
+			break;
 	}
-	*end = e + 1;
-	return 0;
+	return i;
+}
+
+static uint32_t staged_order(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll,
+			     uint64_t e, const uint32_t *leaf, uint64_t *end)
+{
+	struct axcc_span s;
+	uint32_t i = owner_of(b, g, coll, e, &s);
+
+	*end = i < g->n ? s.lo + s.len : e + 1;
+	return i < g->n ? sum_of(b, g, leaf, i, 0) : 0;
 }
 
 /* ---- fused ---- */
@@ -101,15 +125,15 @@ static void fused_step(const struct fused *f, uint32_t i, uint32_t k, struct axc
 	struct axcc_place sum = sum_at(f, i, c, q);
 	uint32_t me = rank_of(g, i), last = f->coll == AXCC_REDUCE_SCATTER ||
 		(f->coll == AXCC_REDUCE && i == g->root) ? g->n - 1 : 2 * g->n - 2;
-	/* Results are handed out to all at once, each queue to another first. */
-	uint32_t peer = (i + (k < g->n ? k : 1 + (k - g->n + q) % (g->n - 1))) % g->n;
 	struct axcc_step *step = NULL;
+	uint32_t peer;
 
 	if (!k) {
 		if (!adds_in_place(f, i))
 			axcc_step_copy(f->b, me, q, sum, axcc_at(f->b, g->in[i], c.lo), c.len);
 		return;
 	}
+	peer = added(g, i, q, k < g->n ? k : k - g->n + 1);
 	if (k < g->n) {
 		step = axcc_step_reduce(f->b, me, q, sum, axcc_at(f->b, g->in[peer], c.lo), c.len);
 		if (f->coll != AXCC_ALL_REDUCE)
@@ -153,6 +177,22 @@ static void fused(struct axcc_build *b, const struct axcc_group *g, enum axcc_co
 			axcc_step_wait_posted(b, rank_of(g, i), f.out_sem + s);
 		axcc_step_flush(b, rank_of(g, i));
 	}
+}
+
+static uint32_t fused_order(struct axcc_build *b, const struct axcc_group *g, enum axcc_coll coll,
+			    uint64_t e, const uint32_t *leaf, uint64_t *end)
+{
+	struct axcc_span all, piece;
+	uint32_t i = owner_of(b, g, coll, e, &all), pieces, p;
+
+	*end = e + 1;
+	if (i == g->n)
+		return 0;
+	pieces = axcc_pieces(b, all.len, Q);
+	p = (uint32_t)axcc_part_of(b, all, e, pieces);
+	piece = axcc_part(b, all, p, pieces);
+	*end = piece.lo + piece.len;
+	return sum_of(b, g, leaf, i, p % Q);
 }
 
 static void fused_all_reduce(struct axcc_build *b, const struct axcc_group *g)
@@ -558,7 +598,7 @@ const struct axcc_algorithm axcc_algo_mesh_fused = {
 		[AXCC_REDUCE_SCATTER] = fused_reduce_scatter,
 		[AXCC_REDUCE] = fused_reduce,
 	},
-	.order = mesh_order,
+	.order = fused_order,
 };
 
 const struct axcc_algorithm axcc_algo_mesh_staged = {
@@ -568,5 +608,5 @@ const struct axcc_algorithm axcc_algo_mesh_staged = {
 		[AXCC_ALL_REDUCE] = staged_all_reduce,
 		[AXCC_REDUCE_SCATTER] = staged_reduce_scatter,
 	},
-	.order = mesh_order,
+	.order = staged_order,
 };
