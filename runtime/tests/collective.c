@@ -6,6 +6,7 @@
  * are the business of the schedules' own tests).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "axon_isa.h"
@@ -216,15 +217,22 @@ void coll_print(const struct coll_case *c, uint32_t ranks, char *buf, size_t siz
 		 c->in_place ? "in" : "out of", c->shift, c->skip, c->seed);
 }
 
+/* What is in the arena before the collective. */
+static void lay_out(const struct coll_case *c, uint32_t ranks, uint32_t rank, uint8_t *p)
+{
+	uint64_t n = src_count(c, ranks, rank), all = coll_arena_size(c, ranks), i;
+	uint32_t size = axon_dtype_size(c->dtype);
+	uint8_t *src = p + src_at(c, ranks, rank);
+
+	for (i = 0; i < all; i++)
+		p[i] = PATTERN(i);
+	for (i = 0; i < n; i++)
+		store(c->dtype, src + i * size, value(c, rank, i));
+}
+
 void coll_fill(const struct coll_case *c, uint32_t ranks, uint32_t rank, struct coll_arena *a)
 {
-	uint64_t n = src_count(c, ranks, rank), at = src_at(c, ranks, rank), i;
-	uint32_t size = axon_dtype_size(c->dtype);
-
-	for (i = 0; i < coll_arena_size(c, ranks); i++)
-		a->ptr[i] = PATTERN(i);
-	for (i = 0; i < n; i++)
-		store(c->dtype, a->ptr + at + i * size, value(c, rank, i));
+	lay_out(c, ranks, rank, a->ptr);
 }
 
 int coll_call(const struct coll_case *c, struct axcc_comm *comm, struct coll_arena *a,
@@ -323,64 +331,54 @@ static bool output(const struct coll_case *c, uint32_t ranks, uint32_t rank, uin
 	}
 }
 
-/* What may have changed although it is no output. */
-static bool undefined(const struct coll_case *c, uint32_t ranks, uint32_t rank, uint64_t at)
+/* What may have changed although it is no output: it is what it is. */
+static void undefined(const struct coll_case *c, uint32_t ranks, uint32_t rank,
+		      const struct coll_arena *a, uint8_t *want)
 {
-	uint64_t n = src_count(c, ranks, rank) * axon_dtype_size(c->dtype);
 	uint64_t from = src_at(c, ranks, rank);
 
-	return c->in_place && c->coll == AXCC_REDUCE_SCATTER && at >= from && at < from + n;
+	if (c->in_place && c->coll == AXCC_REDUCE_SCATTER)
+		memcpy(want + from, a->ptr + from,
+		       src_count(c, ranks, rank) * axon_dtype_size(c->dtype));
 }
 
-/* What element @i of the output must be. Return: false: the source's or the pattern's byte. */
-static bool element(const struct coll_case *c, uint32_t ranks, uint32_t rank, uint64_t i,
-		    uint8_t *bytes)
+/* What must be in the arena after the collective. */
+static void expect(const struct coll_case *c, uint32_t ranks, uint32_t rank,
+		   const struct coll_arena *a, uint8_t *want)
 {
+	uint64_t n = dst_count(c, ranks, rank), i;
+	uint32_t size = axon_dtype_size(c->dtype);
+	uint8_t *dst = want + dst_at(c, ranks, rank);
 	int v;
 
-	if (!output(c, ranks, rank, i, &v))
-		return false;
-	store(c->dtype, bytes, v);
-	return true;
-}
-
-/* A byte that is no output's. */
-static uint8_t other_byte(const struct coll_case *c, uint32_t ranks, uint32_t rank, uint64_t at)
-{
-	uint32_t size = axon_dtype_size(c->dtype);
-	uint64_t src = src_at(c, ranks, rank);
-	uint8_t bytes[8];
-
-	if (at < src || at >= src + src_count(c, ranks, rank) * size)
-		return PATTERN(at);
-	store(c->dtype, bytes, value(c, rank, (at - src) / size));
-	return bytes[(at - src) % size];
+	lay_out(c, ranks, rank, want);
+	undefined(c, ranks, rank, a, want);
+	for (i = 0; i < n; i++)
+		if (output(c, ranks, rank, i, &v))
+			store(c->dtype, dst + i * size, v);
 }
 
 int coll_check(const struct coll_case *c, uint32_t ranks, uint32_t rank,
 	       const struct coll_arena *a, char *why, size_t size)
 {
-	uint32_t esz = axon_dtype_size(c->dtype);
-	uint64_t dst = dst_at(c, ranks, rank);
-	uint64_t dst_end = dst + dst_count(c, ranks, rank) * esz;
-	uint64_t n = coll_arena_size(c, ranks), i;
-	uint8_t want, bytes[8] = { 0 };
-	bool out = false;
+	uint64_t dst = dst_at(c, ranks, rank), n = coll_arena_size(c, ranks), i = 0;
+	uint8_t *want = malloc(n);
+	int ret = 0;
 
-	for (i = 0; i < n; i++) {
-		bool in_dst = i >= dst && i < dst_end;
-
-		if (in_dst && (i - dst) % esz == 0)
-			out = element(c, ranks, rank, (i - dst) / esz, bytes);
-		if (undefined(c, ranks, rank, i) && !in_dst)
-			continue;
-		want = in_dst && out ? bytes[(i - dst) % esz] : other_byte(c, ranks, rank, i);
-		if (a->ptr[i] == want)
-			continue;
-		snprintf(why, size, "rank %u: byte %llu (output at %llu..%llu) is 0x%02x, not "
-			 "0x%02x", rank, (unsigned long long)i, (unsigned long long)dst,
-			 (unsigned long long)dst_end, a->ptr[i], want);
+	if (!want) {
+		snprintf(why, size, "rank %u: no memory to compare with", rank);
 		return -1;
 	}
-	return 0;
+	expect(c, ranks, rank, a, want);
+	if (memcmp(want, a->ptr, n)) {
+		while (a->ptr[i] == want[i])
+			i++;
+		snprintf(why, size, "rank %u: byte %llu (output at %llu..%llu) is 0x%02x, not "
+			 "0x%02x", rank, (unsigned long long)i, (unsigned long long)dst,
+			 (unsigned long long)(dst + dst_count(c, ranks, rank) *
+					      axon_dtype_size(c->dtype)), a->ptr[i], want[i]);
+		ret = -1;
+	}
+	free(want);
+	return ret;
 }
