@@ -2,8 +2,8 @@
 /*
  * root.c - the place where the ranks of one communicator meet: a thread that collects who they are
  * and tells everybody when all have come. It serves one meeting, trusts nobody who does not know
- * the key, and sleeps whenever it waits. A connection that does not say in time who it is, or is the
- * oldest of those that have not when there is no room for another, is hung up on.
+ * the key, and sleeps whenever it waits. A connection that does not say in time who it is, or is
+ * the oldest of those that have not when there is no room for another, is hung up on.
  */
 #include <errno.h>
 #include <poll.h>
@@ -310,7 +310,7 @@ static bool take_guest(struct axcc_root *root)
 	return true;
 }
 
-/* Hangs up on strangers whose time is over. Return: ms until the next one's is, -1: there is none. */
+/* Hangs up on strangers whose time is over. Return: ms until the next one's is, -1: none. */
 static int look_at_strangers(struct axcc_root *root)
 {
 	uint64_t now = cc_now_ns();

@@ -51,8 +51,8 @@ struct group {
 /* The driver's cards, joined as they are: no soft cards are made. */
 extern bool group_on_driver;
 /*
- * Gets every line that a card logs, if it is not NULL; @card may still be opened. Cards log from any
- * thread, while the test sets it.
+ * Gets every line that a card logs, if it is not NULL; @card may still be opened. Cards log from
+ * any thread, while the test sets it.
  */
 extern void (*_Atomic group_log_hook)(struct axon_device **card, const char *line);
 

@@ -55,8 +55,8 @@ void procs_meet(uint32_t procs)
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 /*
- * Ends with its parent, and by whatever goes wrong: cmocka, which knows nothing of forks, would go on
- * after a failed assertion or a fault with the tests that are the parent's.
+ * Ends with its parent, and by whatever goes wrong: cmocka, which knows nothing of forks, would go
+ * on after a failed assertion or a fault with the tests that are the parent's.
  */
 static void be_child(void)
 {

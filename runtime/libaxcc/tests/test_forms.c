@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_forms.c - predicted all-reduces of 16 cards against closed forms, with the numbers of the card's
- * timing model and its default links. Prints the table that stands in Documentation/collectives.rst,
- * "Predicted times and closed forms".
+ * test_forms.c - predicted all-reduces of 16 cards against closed forms, with the numbers of the
+ * card's timing model and its default links. Prints the table that stands in
+ * Documentation/collectives.rst, "Predicted times and closed forms".
  *
- * The forms of the literature (steps, bytes) have no cost for handing over transfers and for adding;
- * no prediction may be below them. What it must be close to is the same with those added. Nothing here
- * may be fitted: a form has published and counted quantities only.
+ * The forms of the literature (steps, bytes) have no cost for handing over transfers and for
+ * adding; no prediction may be below them. What it must be close to is the same with those added.
+ * Nothing here may be fitted: a form has published and counted quantities only.
  */
 #include <math.h>
 #include <setjmp.h>
