@@ -20,8 +20,13 @@
 #define API		FI_VERSION(1, 9)
 #define BATCH		16u
 
-/* In this order, if FI_PROVIDER does not say. */
-static const char *const providers[] = { "efa", "tcp;ofi_rxm", "tcp", "net" };
+/*
+ * In this order, if FI_PROVIDER leaves them. libfabric 1.17 has TCP twice: "net" is what "tcp" became
+ * in 1.18; "tcp" is connections with ofi_rxm above them, which believes that every message that
+ * fails has a context. The answer to a read has none, so it crashes when a peer is cut off in the
+ * middle of a long message.
+ */
+static const char *const providers[] = { "efa", "net", "tcp" };
 
 /**
  * struct cc_net - an endpoint and all it needs
@@ -102,10 +107,11 @@ static int choose(const struct cc_net_library *library, const struct cc_address 
 
 	if (!inet_ntop(own->family, own->ip, ip, sizeof(ip)))
 		return -errno;
-	if (getenv("FI_PROVIDER"))
-		return ask(library, NULL, ip, info);
 	for (i = 0; i < sizeof(providers) / sizeof(providers[0]) && err; i++)
 		err = ask(library, providers[i], ip, info);
+	/* None of those that the user wants: then what he wants. */
+	if (err && getenv("FI_PROVIDER"))
+		err = ask(library, NULL, ip, info);
 	return err;
 }
 

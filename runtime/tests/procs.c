@@ -2,6 +2,7 @@
 /*
  * procs.c - see procs.h.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -69,12 +70,39 @@ static void be_child(void)
 	setenv("CMOCKA_TEST_ABORT", "1", 1);
 }
 
+static uint32_t count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	uint32_t count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+/* Also without AddressSanitizer, and whatever it has been told not to speak of. */
+static int check_descriptors(uint32_t before, uint32_t proc)
+{
+	uint32_t after = count_descriptors();
+
+	if (after <= before)
+		return 0;
+	fprintf(stderr, "# process %u leaves %u descriptors open\n", proc, after - before);
+	return 1;
+}
+
 static int child(int (*fn)(void *arg, uint32_t proc), void *arg, uint32_t proc)
 {
+	uint32_t descriptors;
 	int status;
 
 	be_child();
+	descriptors = count_descriptors();
 	status = fn(arg, proc);
+	if (!status)
+		status = check_descriptors(descriptors, proc);
 	if (!status && __lsan_do_recoverable_leak_check)
 		status = __lsan_do_recoverable_leak_check();
 	fflush(NULL);

@@ -20,7 +20,7 @@ OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadca
 
 
 def environment(cards):
-    env = {**os.environ, "AXON_DEVICE": f"soft:{cards}", "FI_PROVIDER": "tcp;ofi_rxm"}
+    env = {**os.environ, "AXON_DEVICE": f"soft:{cards}", "FI_PROVIDER": "net,tcp"}
     env.pop("NEURON_RT_ROOT_COMM_ID", None)
     return env
 
