@@ -124,6 +124,16 @@ static bool neighbours(const struct axon_fabric_config *c, uint64_t *near)
 	return true;
 }
 
+void axon_brief_lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
 static void free_fabric(struct axon_fabric *f)
 {
 	for (uint32_t p = 0; f->place && p < f->places; p++)
@@ -146,7 +156,7 @@ static int make(const struct axon_fabric_config *config, bool linked, struct axo
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	pthread_mutex_init(&f->lock, NULL);
+	axon_brief_lock_init(&f->lock);
 	f->refs = 1;
 	f->places = cfg.places;
 	f->lanes = cfg.lanes;

@@ -145,4 +145,10 @@ void axon_fabric_error(struct axon_card *card, uint32_t peer);
 /* It sent a post to a core of @peer. */
 void axon_fabric_count_post(struct axon_card *card, uint32_t peer);
 
+/*
+ * A lock that is held for a few hundred instructions at most: who finds it taken looks again for a
+ * while before he sleeps, since sleeping and being woken costs both sides microseconds.
+ */
+void axon_brief_lock_init(pthread_mutex_t *lock);
+
 #endif /* AXON_MODEL_FABRIC_H */

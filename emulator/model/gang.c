@@ -473,7 +473,7 @@ static struct axon_gang *make_gang(uint32_t ranks)
 		free(g);
 		return NULL;
 	}
-	pthread_mutex_init(&g->lock, NULL);
+	axon_brief_lock_init(&g->lock);
 	return g;
 }
 
