@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * bench-copy.c - a bound for collectives that only copy: memmove of the same bytes between the same
- * number of buffers of this process, by one thread and by one a CPU, whichever is faster.
+ * bench-copy.c - a bound for collectives that only copy: the same bytes between the same number of
+ * buffers of this process, by one thread and by one a CPU, with memmove and with stores past the
+ * caches, whichever is fastest.
  *
  * bench-copy OP RANKS BYTES REPEATS: OP is all_gather or all_to_all, BYTES is what a rank ends up
  * with. Prints the median time of an operation in seconds.
@@ -14,6 +15,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 #include "samples.h"
 
@@ -29,6 +33,7 @@
  * @gather: all ranks get the same blocks
  * @ranks: buffers in and out
  * @bytes: of one
+ * @past: past the caches
  * @threads: who share it
  * @repeats: measured
  * @in: by rank
@@ -39,6 +44,7 @@ struct copy {
 	bool gather;
 	unsigned int ranks;
 	size_t bytes;
+	bool past;
 	unsigned int threads;
 	unsigned int repeats;
 	char *in[MAX_RANKS];
@@ -53,14 +59,37 @@ struct worker {
 	double *time;
 };
 
+/* Stores that do not read what they overwrite. */
+static void copy_past(char *dst, const char *src, size_t n)
+{
+#if defined(__x86_64__)
+	size_t head = -(uintptr_t)dst & 63;
+
+	head = head < n ? head : n;
+	memcpy(dst, src, head);
+	for (dst += head, src += head, n -= head; n >= 64; dst += 64, src += 64, n -= 64)
+		for (unsigned int i = 0; i < 64; i += 16)
+			_mm_stream_si128((__m128i *)(void *)(dst + i),
+					 _mm_loadu_si128((const __m128i *)(const void *)(src + i)));
+	_mm_sfence();
+#endif
+	memcpy(dst, src, n);
+}
+
 /* Piece by piece from one source to all targets, as the cards do: it is read while it is near. */
 static void copy_block(const struct copy *c, unsigned int from, size_t at, size_t n)
 {
 	size_t block = c->bytes / c->ranks;
 
-	for (unsigned int to = 0; to < c->ranks; to++)
-		memmove(c->out[to] + from * block + at,
-			c->in[from] + (c->gather ? 0 : to * block) + at, n);
+	for (unsigned int to = 0; to < c->ranks; to++) {
+		char *dst = c->out[to] + from * block + at;
+		const char *src = c->in[from] + (c->gather ? 0 : to * block) + at;
+
+		if (c->past)
+			copy_past(dst, src, n);
+		else
+			memmove(dst, src, n);
+	}
 }
 
 static void copy_share(const struct copy *c, unsigned int thread)
@@ -98,12 +127,13 @@ static void *work(void *arg)
 }
 
 /* Return: median seconds, or a negative number. */
-static double measure(struct copy *c, unsigned int threads, double *time)
+static double measure(struct copy *c, unsigned int threads, bool past, double *time)
 {
 	pthread_t thread[MAX_THREADS];
 	struct worker w[MAX_THREADS];
 
 	c->threads = threads;
+	c->past = past;
 	if (pthread_barrier_init(&c->barrier, NULL, threads))
 		return -1;
 	for (unsigned int i = 0; i < threads; i++) {
@@ -135,7 +165,7 @@ int main(int argc, char **argv)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned int most = cpus > MAX_THREADS ? MAX_THREADS : (unsigned int)cpus;
-	double *time, one, all;
+	double *time, best = -1;
 	struct copy c = { 0 };
 
 	if (argc == 5) {
@@ -156,8 +186,13 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	one = measure(&c, 1, time);
-	all = most > 1 ? measure(&c, most, time) : one;
-	printf("%.9f\n", one < all ? one : all);
-	return one < 0 || all < 0;
+	for (unsigned int i = 0; i < 4; i++) {
+		double t = measure(&c, i & 1 ? most : 1, i & 2, time);
+
+		if (t < 0)
+			return 1;
+		best = best < 0 || t < best ? t : best;
+	}
+	printf("%.9f\n", best);
+	return 0;
 }
