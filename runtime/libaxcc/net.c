@@ -21,8 +21,8 @@
 #define BATCH		16u
 
 /*
- * In this order, if FI_PROVIDER leaves them. libfabric 1.17 has TCP twice: "net" is what "tcp" became
- * in 1.18; "tcp" is connections with ofi_rxm above them, which believes that every message that
+ * In this order, if FI_PROVIDER leaves them. libfabric 1.17 has TCP twice: "net" is what "tcp" is
+ * since 1.18; "tcp" is connections with ofi_rxm above them, which believes that every message that
  * fails has a context. The answer to a read has none, so it crashes when a peer is cut off in the
  * middle of a long message.
  */
