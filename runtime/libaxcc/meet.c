@@ -38,13 +38,16 @@ static bool may_come(int err)
 		err == -EADDRINUSE || err == -ECONNRESET || err == -ETIMEDOUT;
 }
 
-/* Until it is there, if rank 0 has still to open it. */
-static int reach_root(const struct cc_id *id, const struct cc_limit *limit, int *fd)
+/*
+ * Until it is there, if rank 0 has still to open it. He himself has: if he does not reach it, it has
+ * ended, and nobody will.
+ */
+static int reach_root(const struct cc_id *id, uint32_t rank, const struct cc_limit *limit, int *fd)
 {
 	int err, ended = 0;
 
 	while (!ended && (err = cc_address_connect(&id->address, limit, fd))) {
-		if (!id->by_rank_0 || !may_come(err))
+		if (!id->by_rank_0 || !rank || !may_come(err))
 			return err;
 		ended = nap(limit);
 	}
@@ -125,7 +128,7 @@ static int meet_at_root(const struct cc_id *id, const struct cc_hello *hello,
 	table = malloc(size);
 	if (!table)
 		return -ENOMEM;
-	err = reach_root(id, limit, &fd);
+	err = reach_root(id, hello->rank, limit, &fd);
 	if (err) {
 		snprintf(blame->detail, sizeof(blame->detail), "the root cannot be reached: %s",
 			 strerror(-err));
