@@ -39,8 +39,8 @@ static bool may_come(int err)
 }
 
 /*
- * Until it is there, if rank 0 has still to open it. He himself has: if he does not reach it, it has
- * ended, and nobody will.
+ * Until it is there, if rank 0 has still to open it. He himself has: if he does not reach it, it
+ * has ended, and nobody will.
  */
 static int reach_root(const struct cc_id *id, uint32_t rank, const struct cc_limit *limit, int *fd)
 {
