@@ -82,12 +82,18 @@ static uint32_t count_descriptors(void)
 	return count;
 }
 
-/* Also without AddressSanitizer, and whatever it has been told not to speak of. */
+/*
+ * Also without AddressSanitizer, and whatever it has been told not to speak of. libfabric keeps the
+ * connection of a peer whose request to connect is unread when the endpoint is closed; an endpoint
+ * that is not closed at all leaves twelve.
+ */
+#define LIBFABRICS	6u
+
 static int check_descriptors(uint32_t before, uint32_t proc)
 {
 	uint32_t after = count_descriptors();
 
-	if (after <= before)
+	if (after <= before + LIBFABRICS)
 		return 0;
 	fprintf(stderr, "# process %u leaves %u descriptors open\n", proc, after - before);
 	return 1;
