@@ -166,20 +166,19 @@ class Hosts(unittest.TestCase):
             self.assertLess(int(lines[0][3]), LIMIT_MS, said)
             self.assertEqual(int(lines[1][1]), survivors, said)
 
-    def test_lost_hosts(self):
+    def lose_often(self, ways, rate=None):
         seed = int.from_bytes(os.urandom(4), "little")
         rng = random.Random(seed)
         for i in range(ROUNDS):
             with self.subTest(round=i, seed=seed):
-                self.lose(("killed", "hung", "cut off")[i % 3], rng)
+                self.lose(ways[i % len(ways)], rng, rate)
+
+    def test_lost_hosts(self):
+        self.lose_often(("killed", "hung", "cut off"))
 
     # Its survivors crashed in two of five rounds with the provider ofi_rxm.
     def test_lost_in_the_middle_of_a_message(self):
-        seed = int.from_bytes(os.urandom(4), "little")
-        rng = random.Random(seed)
-        for i in range(ROUNDS):
-            with self.subTest(round=i, seed=seed):
-                self.lose(("cut off", "killed")[i % 2], rng, "20mbit")
+        self.lose_often(("cut off", "killed"), "20mbit")
 
 
 def possible():
