@@ -665,6 +665,9 @@ static inline void cc_team_wake(struct cc_team *team)
 		pthread_cond_broadcast(&team->cond);
 }
 
+/* Until something of the team changes, or that time, CLOCK_MONOTONIC; it may be in vain. */
+void cc_team_sleep(struct cc_team *team, uint64_t ns);
+
 /*
  * Makes a team with @joiners, in the order of their ranks; *@blame says what is wrong. @seat is the
  * team's from then on, also on failure.

@@ -19,6 +19,7 @@
 
 #define API		FI_VERSION(1, 9)
 #define BATCH		16u
+#define EFA		"efa"	/* addresses of its own, and progress only when it is asked */
 
 /*
  * In this order, if FI_PROVIDER leaves them. libfabric 1.17 has TCP twice: "net" is what "tcp" is
@@ -26,7 +27,7 @@
  * fails has a context. The answer to a read has none, so it crashes when a peer is cut off in the
  * middle of a long message.
  */
-static const char *const providers[] = { "efa", "net", "tcp" };
+static const char *const providers[] = { EFA, "net", "tcp" };
 
 /**
  * struct cc_net - an endpoint and all it needs
@@ -73,6 +74,9 @@ static struct fi_info *make_hints(const struct cc_net_library *library, const ch
 	hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED |
 		FI_MR_PROV_KEY;
 	hints->domain_attr->threading = FI_THREAD_SAFE;
+	/* The worker sleeps when it has nothing to do, whatever the endpoint holds back still. */
+	if (provider && strcmp(provider, EFA))
+		hints->domain_attr->data_progress = FI_PROGRESS_AUTO;
 	if (provider)
 		hints->fabric_attr->prov_name = strdup(provider);
 	if (provider && !hints->fabric_attr->prov_name) {
@@ -91,8 +95,8 @@ static int ask(const struct cc_net_library *library, const char *provider, const
 	if (!hints)
 		return -ENOMEM;
 	err = library->getinfo(API, ip, NULL, FI_SOURCE, hints, info);
-	/* A provider with addresses of its own does not know the interface's. */
-	if (err == -FI_ENODATA && provider && !strcmp(provider, "efa"))
+	/* It does not know the interface's. */
+	if (err == -FI_ENODATA && provider && !strcmp(provider, EFA))
 		err = library->getinfo(API, NULL, NULL, 0, hints, info);
 	library->freeinfo(hints);
 	return error_of(err);
@@ -112,6 +116,9 @@ static int choose(const struct cc_net_library *library, const struct cc_address 
 	/* None of those that the user wants: then what he wants. */
 	if (err && getenv("FI_PROVIDER"))
 		err = ask(library, NULL, ip, info);
+	/* Its completion queues are polled, also in fi_cq_sread(), and it takes the signals. */
+	if (!err && !strcmp((*info)->fabric_attr->prov_name, "shm"))
+		return -EPROTONOSUPPORT;
 	return err;
 }
 

@@ -188,6 +188,16 @@ static int follow(struct cc_remote *r, const struct cc_join *join, const struct 
 	return cc_blame_take(blame, go, ranks_of(r));
 }
 
+/* There is no endpoint. */
+static const char *why_closed(int err)
+{
+	if (err == -ELIBACC)
+		return cc_net_library_problem();
+	if (err == -EPROTONOSUPPORT)
+		return "FI_PROVIDER leaves only shm, which polls: net or tcp is wanted";
+	return strerror(-err);
+}
+
 int cc_procs_meet(struct cc_remote *r, const struct cc_table *table, int err,
 		  const struct cc_limit *limit, struct cc_blame *blame)
 {
@@ -202,8 +212,7 @@ int cc_procs_meet(struct cc_remote *r, const struct cc_table *table, int err,
 	if (!err)
 		err = cc_flows_new(r->net, &r->flows);
 	if (err && !blame->error)
-		blame_proc(blame, AXCC_ERROR_INTERNAL, err, join.first_rank,
-			   err == -ELIBACC ? cc_net_library_problem() : strerror(-err));
+		blame_proc(blame, AXCC_ERROR_INTERNAL, err, join.first_rank, why_closed(err));
 	join.blame = *blame;
 	if (!go)
 		return -ENOMEM;

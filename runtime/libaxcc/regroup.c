@@ -191,15 +191,6 @@ static void make_here(struct cc_team *team, struct cc_gathering *g)
 	pthread_cond_broadcast(&team->cond);
 }
 
-static void sleep_until(struct cc_team *team, uint64_t ns)
-{
-	struct timespec ts = { (time_t)(ns / CC_SECOND), (long)(ns % CC_SECOND) };
-
-	team->sleepers++;
-	pthread_cond_timedwait(&team->cond, &team->lock, &ts);
-	team->sleepers--;
-}
-
 /* Until the team is made, by this rank or another. The lock is held. */
 static void gather_here(struct cc_team *team, struct cc_gathering *g, struct axcc_comm *into)
 {
@@ -226,7 +217,7 @@ static void gather_here(struct cc_team *team, struct cc_gathering *g, struct axc
 		} else if (!g->making && absent(team, g) == AXCC_NO_RANK) {
 			make_here(team, g);
 		} else {
-			sleep_until(team, g->making ? cc_now_ns() + CC_SECOND : g->deadline_ns);
+			cc_team_sleep(team, g->making ? cc_now_ns() + CC_SECOND : g->deadline_ns);
 		}
 	}
 }

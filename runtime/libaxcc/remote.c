@@ -93,6 +93,12 @@ static void tell(struct cc_remote *r, uint16_t type, const void *data, size_t le
 		queue(r, &r->proc[i], type, data, length, NULL, 0);
 }
 
+void cc_remote_queue(struct cc_remote *r, uint32_t proc, uint16_t type, const void *data,
+		     size_t length)
+{
+	queue(r, &r->proc[proc], type, data, length, NULL, 0);
+}
+
 void cc_remote_post(struct cc_team *team, uint32_t rank, uint64_t nth, uint64_t seq,
 		    const struct cc_call *call)
 {
@@ -122,9 +128,14 @@ void cc_remote_fail(struct cc_team *team, const struct cc_blame *blame)
 
 void cc_remote_left(struct cc_team *team, uint32_t rank)
 {
-	tell(team->remote, CC_WIRE_LEFT, &rank, sizeof(rank));
+	struct cc_remote *r = team->remote;
+	struct cc_proc *self = &r->proc[r->self];
+
+	tell(r, CC_WIRE_LEFT, &rank, sizeof(rank));
+	if (++self->left == self->count && cc_coordinates(team))
+		cc_drain_begin(r, r->self);
 	/* A shrink may have waited for nobody else. */
-	wake_control(team->remote);
+	wake_control(r);
 }
 
 /* ---- work ---- */
@@ -143,8 +154,7 @@ static int no_memory(struct cc_team *team)
 	return -ENOMEM;
 }
 
-/* On an error the team has failed. */
-static int add_item(struct cc_remote *r, const struct cc_item *what)
+int cc_remote_add_item(struct cc_remote *r, const struct cc_item *what)
 {
 	struct cc_item *item = r->spare;
 
@@ -166,7 +176,7 @@ int cc_remote_launch(struct cc_team *team, struct cc_op *op)
 {
 	struct cc_wire_launch launch = { .nth = op->nth };
 	struct cc_item item = { .op = op };
-	int err = add_item(team->remote, &item);
+	int err = cc_remote_add_item(team->remote, &item);
 
 	if (err)
 		return err;
@@ -180,7 +190,7 @@ static void tell_pair(struct cc_remote *r, uint32_t rank, const struct cc_wire_l
 	uint32_t proc = r->proc_of[rank];
 
 	if (proc != r->self)
-		queue(r, &r->proc[proc], CC_WIRE_LAUNCH, launch, sizeof(*launch), NULL, 0);
+		cc_remote_queue(r, proc, CC_WIRE_LAUNCH, launch, sizeof(*launch));
 }
 
 int cc_remote_pair(struct cc_team *team, struct cc_half *send, struct cc_half *recv)
@@ -193,7 +203,7 @@ int cc_remote_pair(struct cc_team *team, struct cc_half *send, struct cc_half *r
 	item.send = cc_member_of(team, send->rank) ? send : NULL;
 	item.recv = cc_member_of(team, recv->rank) ? recv : NULL;
 	if (item.send || item.recv)
-		err = add_item(r, &item);
+		err = cc_remote_add_item(r, &item);
 	if (err)
 		return err;
 	tell_pair(r, send->rank, &launch);
@@ -208,6 +218,11 @@ int cc_remote_pair(struct cc_team *team, struct cc_half *send, struct cc_half *r
 	else
 		cc_half_free(team, recv);
 	return 0;
+}
+
+static bool is_mark(const struct cc_item *item)
+{
+	return !item->op && !item->send && !item->recv;
 }
 
 static void *worker_main(void *arg)
@@ -225,14 +240,17 @@ static void *worker_main(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&team->lock);
-		err = cc_hier_run(team, item);
+		err = is_mark(item) ? 0 : cc_hier_run(team, item);
 		pthread_mutex_lock(&team->lock);
 		if (err)
 			continue;
 		r->items = item->next;
 		if (!r->items)
 			r->items_end = &r->items;
-		cc_item_done(team, item);
+		if (is_mark(item))
+			cc_drain_reached(r, item->from);
+		else
+			cc_item_done(team, item);
 		item->next = r->spare;
 		r->spare = item;
 	}
@@ -297,7 +315,7 @@ static bool take_launch(struct cc_team *team, const void *data, uint32_t length)
 	if (launch.nth) {
 		item.op = cc_op_go(team, launch.nth);
 		if (item.op)
-			add_item(team->remote, &item);
+			cc_remote_add_item(team->remote, &item);
 		return item.op;
 	}
 	if (launch.from >= team->ranks || launch.to >= team->ranks)
@@ -306,7 +324,7 @@ static bool take_launch(struct cc_team *team, const void *data, uint32_t length)
 	item.to = launch.to;
 	if (!cc_half_go(team, launch.from, launch.to, &item.send, &item.recv))
 		return false;
-	add_item(team->remote, &item);
+	cc_remote_add_item(team->remote, &item);
 	return true;
 }
 
@@ -344,16 +362,20 @@ static bool take_left(struct cc_team *team, struct cc_proc *p, const void *data,
 	if (length != sizeof(rank))
 		return false;
 	memcpy(&rank, data, sizeof(rank));
-	if (rank >= team->ranks || !axcc_ranks_has(&p->ranks, rank))
+	if (rank >= team->ranks || !axcc_ranks_has(&p->ranks, rank) ||
+	    axcc_ranks_has(&team->gone, rank))
 		return false;
 	p->left++;
 	cc_team_gone(team, rank);
+	if (p->left == p->count && cc_coordinates(team))
+		cc_drain_begin(team->remote, (uint32_t)(p - team->remote->proc));
 	return true;
 }
 
 static bool take(struct cc_team *team, struct cc_proc *p, uint16_t type, const void *data,
 		 uint32_t length)
 {
+	struct cc_remote *r = team->remote;
 	bool first = cc_coordinates(team);
 
 	/* After a failure only a shrink and leaving mean anything. */
@@ -370,6 +392,12 @@ static bool take(struct cc_team *team, struct cc_proc *p, uint16_t type, const v
 		return first && take_stall(team, p, data, length);
 	case CC_WIRE_LEFT:
 		return take_left(team, p, data, length);
+	case CC_WIRE_DRAIN:
+		return !first && cc_drain_asked(r, data, length);
+	case CC_WIRE_DRAINED:
+		return first && cc_drain_answered(r, (uint32_t)(p - r->proc), data, length);
+	case CC_WIRE_DISMISS:
+		return !first && cc_drain_dismissed(r, data, length);
 	default:
 		return false;
 	}
@@ -408,6 +436,7 @@ static void went(struct cc_team *team, struct cc_proc *p)
 	uint32_t r;
 
 	p->gone = true;
+	cc_drain_gone(team->remote, (uint32_t)(p - team->remote->proc));
 	if (p->left == p->count)
 		return;
 	for (r = 0; r < team->ranks; r++)

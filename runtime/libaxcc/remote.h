@@ -68,6 +68,8 @@ struct cc_wire_launch {
  * @first: its lowest rank
  * @ranks: all of them
  * @left: of these, how many have left
+ * @takers: if all have: processes that may not have all of its data yet; except at the coordinator
+ *	only this process is in it, from when it was asked
  * @count: how many there are
  * @control: where it can be reached
  * @fd: connection, or -1; process 0 has one to all, the others to process 0
@@ -84,6 +86,7 @@ struct cc_proc {
 	uint32_t first;
 	struct axcc_ranks ranks;
 	uint32_t left;
+	struct axcc_ranks takers;
 	uint32_t count;
 	struct cc_address control;
 	int fd;
@@ -105,7 +108,10 @@ struct cc_guest {
 	uint8_t *in;
 };
 
-/* Something to be carried out by this process, in the order of the coordinator. */
+/*
+ * Something to be carried out by this process, in the order of the coordinator. With neither a
+ * collective nor a half it is a mark: process @from wants to know when it is reached.
+ */
 struct cc_item {
 	struct cc_op *op;		/* a collective */
 	struct cc_half *send;		/* or a transfer: the halves of ranks of this process */
@@ -139,6 +145,7 @@ struct cc_item {
  * @items: oldest first
  * @items_end: where the next one is linked
  * @spare: items to be used again
+ * @dismissed: nobody needs this process any more, which has left
  * @stalled_ns: since when it is known that something does not get on; 0: all does
  * @net: the network
  * @flows: what it works on
@@ -166,6 +173,7 @@ struct cc_remote {
 	struct cc_item *items;
 	struct cc_item **items_end;
 	struct cc_item *spare;
+	bool dismissed;
 	uint64_t stalled_ns;
 	struct cc_net *net;
 	struct cc_flows *flows;
@@ -196,6 +204,11 @@ void cc_remote_post(struct cc_team *team, uint32_t rank, uint64_t nth, uint64_t 
 /* All have come: tells the processes, and this one's worker. */
 int cc_remote_launch(struct cc_team *team, struct cc_op *op);
 int cc_remote_pair(struct cc_team *team, struct cc_half *send, struct cc_half *recv);
+/* The worker's next item. On an error the team has failed. */
+int cc_remote_add_item(struct cc_remote *r, const struct cc_item *what);
+/* A message for another process. */
+void cc_remote_queue(struct cc_remote *r, uint32_t proc, uint16_t type, const void *data,
+		     size_t length);
 void cc_remote_fail(struct cc_team *team, const struct cc_blame *blame);
 void cc_remote_left(struct cc_team *team, uint32_t rank);
 /* Process @p waits for data of a rank. */
@@ -221,6 +234,21 @@ uint64_t cc_guests_look(struct cc_remote *r, uint64_t now);
 void cc_guest_read(struct cc_team *team, uint32_t index);
 /* @hang_up: or the connection is somebody else's now. */
 void cc_guest_drop(struct cc_remote *r, uint32_t index, bool hang_up);
+
+/* ---- drain.c: when a process that leaves may go; the lock is held ---- */
+
+/* All ranks of a process have left: the coordinator asks the others for their marks. */
+void cc_drain_begin(struct cc_remote *r, uint32_t proc);
+/* What is said of it. Return: false: that cannot be. */
+bool cc_drain_asked(struct cc_remote *r, const void *data, uint32_t length);
+bool cc_drain_answered(struct cc_remote *r, uint32_t taker, const void *data, uint32_t length);
+bool cc_drain_dismissed(struct cc_remote *r, const void *data, uint32_t length);
+/* The worker has come to a mark. */
+void cc_drain_reached(struct cc_remote *r, uint32_t proc);
+/* A process has gone, and takes nothing any more. */
+void cc_drain_gone(struct cc_remote *r, uint32_t proc);
+/* Until this process, which has left, may go. Without the lock. */
+void cc_drain_wait(struct cc_team *team);
 
 /* hier.c: carries out an item; on an error the team has failed. Without the lock. */
 int cc_hier_run(struct cc_team *team, const struct cc_item *item);

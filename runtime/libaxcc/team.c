@@ -298,6 +298,8 @@ void cc_team_put(struct cc_team *team)
 
 	if (atomic_fetch_sub_explicit(&team->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (team->remote)
+		cc_drain_wait(team);
 	for (i = 0; team->member && i < team->members; i++)
 		axon_queue_cancel(team->member[i].queue);
 	cc_remote_stop(team);

@@ -18,8 +18,9 @@ static int failure(struct cc_team *team)
 
 /* ---- for other ranks ---- */
 
-static void sleep_until(struct cc_team *team, uint64_t ns, uint64_t now)
+void cc_team_sleep(struct cc_team *team, uint64_t ns)
 {
+	uint64_t now = cc_now_ns();
 	struct timespec ts;
 
 	/* pthread's clock cannot take for ever. */
@@ -132,7 +133,7 @@ static int past_due(struct cc_team *team, const struct cc_req *req, uint64_t now
 	else if (now >= deadline_ns)
 		return -ETIMEDOUT;
 	else
-		sleep_until(team, now + LOOK_NS, now);
+		cc_team_sleep(team, now + LOOK_NS);
 	return 0;
 }
 
@@ -151,7 +152,7 @@ static int wait_others(struct cc_member *member, struct cc_req *req, uint64_t se
 		if (now < due && now >= deadline_ns)
 			return -ETIMEDOUT;
 		if (now < due)
-			sleep_until(team, due < deadline_ns ? due : deadline_ns, now);
+			cc_team_sleep(team, due < deadline_ns ? due : deadline_ns);
 		else if (past_due(team, req, now, deadline_ns) == -ETIMEDOUT && !failure(team))
 			return -ETIMEDOUT;
 	}

@@ -44,6 +44,9 @@ enum cc_wire_type {
 	CC_WIRE_LEFT = 22,	/* process -> first process -> all: uint32_t rank */
 	CC_WIRE_SHRINK = 23,	/* survivor -> coordinator: struct cc_wire_shrink */
 	CC_WIRE_SHRUNK = 24,	/* coordinator -> survivor: struct cc_wire_shrunk */
+	CC_WIRE_DRAIN = 25,	/* first process -> process: uint32_t process that has left */
+	CC_WIRE_DRAINED = 26,	/* process -> first process: the same, when it has its data */
+	CC_WIRE_DISMISS = 27,	/* first process -> the one that has left: all have */
 };
 
 struct cc_wire_head {

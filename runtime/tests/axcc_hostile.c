@@ -152,9 +152,9 @@ static void follow(struct act *act)
 	hear(act->fd, CC_WIRE_GO, room, sizeof(room));
 }
 
-static void act_open(struct act *act, uint32_t rank)
+static void act_open_for(struct act *act, uint32_t rank, uint32_t timeout_ms)
 {
-	struct axcc_options options = { .size = sizeof(options) };
+	struct axcc_options options = { .size = sizeof(options), .timeout_ms = timeout_ms };
 	struct cc_address own;
 	char path[64];
 	int listen;
@@ -178,13 +178,19 @@ static void act_open(struct act *act, uint32_t rank)
 	assert_int_equal(act->joined, 0);
 }
 
+static void act_open(struct act *act, uint32_t rank)
+{
+	act_open_for(act, rank, 0);
+}
+
 static void act_close(struct act *act)
 {
+	/* First, or the library's rank waits for the test to take what it was sent. */
+	close(act->fd);
 	axcc_comm_destroy(act->comm);
 	axon_device_close(act->dev);
 	axcc_root_destroy(act->root);
 	cc_net_close(act->net);
-	close(act->fd);
 }
 
 /* The library's rank says what is wrong, to its callers and to the one who did it. */
@@ -352,6 +358,97 @@ static void test_post_again(void **state)
 	post(&act, AXCC_BROADCAST, 1);
 	expect_failure(&act, AXCC_BROADCAST, 1, "called it a second time");
 	act_close(&act);
+}
+
+/* ---- leaving ---- */
+
+static void expect_nonsense(uint32_t rank, uint16_t type, uint32_t proc)
+{
+	struct act act;
+
+	act_open(&act, rank);
+	say(&act, type, &proc, sizeof(proc));
+	expect_failure(&act, AXCC_NUM_COLLS, 0, "sent something that makes no sense");
+	act_close(&act);
+}
+
+static void test_drain_nobody(void **state)
+{
+	expect_nonsense(0, CC_WIRE_DRAIN, 2);
+}
+
+static void test_drain_itself(void **state)
+{
+	expect_nonsense(0, CC_WIRE_DRAIN, 1);
+}
+
+static void test_drain_of_another(void **state)
+{
+	expect_nonsense(1, CC_WIRE_DRAIN, 1);
+}
+
+static void test_drain_twice(void **state)
+{
+	uint32_t proc = 0, answer;
+	struct act act;
+
+	act_open(&act, 0);
+	say(&act, CC_WIRE_DRAIN, &proc, sizeof(proc));
+	hear(act.fd, CC_WIRE_DRAINED, &answer, sizeof(answer));
+	assert_int_equal(answer, proc);
+	say(&act, CC_WIRE_DRAIN, &proc, sizeof(proc));
+	expect_failure(&act, AXCC_NUM_COLLS, 0, "sent something that makes no sense");
+	act_close(&act);
+}
+
+static void test_dismissed_early(void **state)
+{
+	expect_nonsense(0, CC_WIRE_DISMISS, 1);
+}
+
+static void test_drained_unasked(void **state)
+{
+	expect_nonsense(1, CC_WIRE_DRAINED, 0);
+}
+
+static void test_leave_twice(void **state)
+{
+	uint32_t rank = 1, proc;
+	struct act act;
+
+	act_open(&act, 1);
+	say(&act, CC_WIRE_LEFT, &rank, sizeof(rank));
+	hear(act.fd, CC_WIRE_DISMISS, &proc, sizeof(proc));
+	assert_int_equal(proc, 1);
+	say(&act, CC_WIRE_LEFT, &rank, sizeof(rank));
+	expect_failure(&act, AXCC_NUM_COLLS, 0, "sent something that makes no sense");
+	act_close(&act);
+}
+
+/* Nobody says that the library's rank may go: it goes when its time is over. */
+static void leave_unanswered(uint32_t rank, uint16_t last)
+{
+	uint32_t who;
+	struct act act;
+
+	act_open_for(&act, rank, 2000);
+	axcc_comm_destroy(act.comm);
+	act.comm = NULL;
+	hear(act.fd, CC_WIRE_LEFT, &who, sizeof(who));
+	assert_int_equal(who, !rank);
+	if (last != CC_WIRE_LEFT)
+		hear(act.fd, last, &who, sizeof(who));
+	act_close(&act);
+}
+
+static void test_not_dismissed(void **state)
+{
+	leave_unanswered(0, CC_WIRE_LEFT);
+}
+
+static void test_not_drained(void **state)
+{
+	leave_unanswered(1, CC_WIRE_DRAIN);
 }
 
 /* ---- people that are nobody ---- */
@@ -554,6 +651,15 @@ int main(void)
 		cmocka_unit_test(test_pair_half),
 		cmocka_unit_test(test_post_twice),
 		cmocka_unit_test(test_post_again),
+		cmocka_unit_test(test_drain_nobody),
+		cmocka_unit_test(test_drain_itself),
+		cmocka_unit_test(test_drain_of_another),
+		cmocka_unit_test(test_drain_twice),
+		cmocka_unit_test(test_dismissed_early),
+		cmocka_unit_test(test_drained_unasked),
+		cmocka_unit_test(test_leave_twice),
+		cmocka_unit_test(test_not_dismissed),
+		cmocka_unit_test(test_not_drained),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_guests),
 		cmocka_unit_test(test_silent_guest),

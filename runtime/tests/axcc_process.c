@@ -342,6 +342,81 @@ static void test_run_ahead(void **state)
 	run(2, run_ahead);
 }
 
+/*
+ * Rank 1 leaves when it has sent everything, of which rank 2, which is stopped, has taken nothing.
+ * Rank 0 starts what they do, and stays for so long.
+ */
+#define BEHIND	100u	/* messages */
+#define BEHIND_SIZE	16u
+
+static int call_behind(struct rank *r, const struct coll_arena *a, uint32_t first, uint32_t count,
+		       uint64_t *seq)
+{
+	uint32_t i;
+
+	for (i = first; i < first + count; i++) {
+		struct axcc_buf buf = { a->bo, i * BEHIND_SIZE };
+
+		if (r->rank == 1)
+			CHECK(!axcc_send(r->comm, buf, BEHIND_SIZE, AXON_DTYPE_UINT8, 2, seq));
+		if (r->rank == 2)
+			CHECK(!axcc_recv(r->comm, buf, BEHIND_SIZE, AXON_DTYPE_UINT8, 1, seq));
+	}
+	return 0;
+}
+
+static int leave_behind(struct rank *r)
+{
+	struct coll_arena a;
+	uint64_t seq = 0;
+	uint32_t i;
+
+	if (join(r))
+		return 1;
+	CHECK(!coll_arena_open(&a, r->dev, 4096));
+	for (i = 0; i < BEHIND * BEHIND_SIZE; i++)
+		a.ptr[i] = r->rank == 1 ? (uint8_t)(i * 5) : 0;
+	/* The first one, since connecting takes both. */
+	CHECK(!call_behind(r, &a, 0, 1, &seq));
+	CHECK(!seq || !axcc_wait(r->comm, seq, -1));
+	if (r->rank == 2) {
+		CHECK(!call_behind(r, &a, 1, BEHIND - 1, &seq));
+		raise(SIGSTOP);
+	}
+	while (!atomic_load(&procs_shared->go))
+		procs_nap();
+	if (r->rank == 1)
+		CHECK(!call_behind(r, &a, 1, BEHIND - 1, &seq));
+	CHECK(!seq || !axcc_wait(r->comm, seq, -1));
+	atomic_fetch_add(&procs_shared->arrived, 1);
+	while (!r->rank && atomic_load(&procs_shared->arrived) < 3)
+		procs_nap();
+	for (i = 0; r->rank == 2 && i < BEHIND * BEHIND_SIZE; i++)
+		CHECK(a.ptr[i] == (uint8_t)(i * 5));
+	coll_arena_close(&a);
+	return 0;
+}
+
+static void test_leave_behind(void **state)
+{
+	struct start start = { { .ranks = 3 }, leave_behind };
+	pid_t pid[MAX_PROCS];
+	uint32_t i;
+	int status;
+
+	procs_root(&start.rank.id);
+	procs_start(3, child, &start, pid);
+	assert_int_equal(waitpid(pid[2], &status, WUNTRACED), pid[2]);
+	assert_true(WIFSTOPPED(status));
+	atomic_store(&procs_shared->go, 1);
+	/* Rank 0, and rank 1, which has time to go. */
+	procs_wait_arrived(2);
+	for (i = 0; i < 40; i++)
+		procs_nap();
+	kill(pid[2], SIGCONT);
+	procs_finish(pid, 3, NO_PROC);
+}
+
 /* ---- wrong calls ---- */
 
 static int wrong_count(struct rank *r)
@@ -457,13 +532,9 @@ static void lose(int signal)
 {
 	struct start start = { { .ranks = 4 }, survive };
 	pid_t pid[MAX_PROCS];
-	char address[64];
-	static uint16_t port;
 
 	/* By address: rank 0 is the root. */
-	port = (uint16_t)(20000 + (getpid() * 7 + port) % 20000);
-	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
-	assert_int_equal(axcc_unique_id_from_address(address, &start.rank.id), 0);
+	procs_address(&start.rank.id);
 	timeout_ms = TIMEOUT_MS;
 	procs_start(4, child, &start, pid);
 	procs_wait_arrived(4);
@@ -596,6 +667,21 @@ static void test_other_size(void **state)
 	run(3, other_size);
 }
 
+static int shm(struct rank *r)
+{
+	setenv("FI_PROVIDER", "shm", 1);
+	r->comm = new_comm();
+	CHECK(r->comm);
+	CHECK(axcc_comm_init(r->comm, &r->id, r->ranks, r->rank, r->dev, 0) == -EPROTONOSUPPORT);
+	CHECK(strstr(error_of(r->comm).text, "shm, which polls"));
+	return 0;
+}
+
+static void test_shm(void **state)
+{
+	run(2, shm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -607,6 +693,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_send, procs_end_root),
 		cmocka_unit_test_teardown(test_in_flight, procs_end_root),
 		cmocka_unit_test_teardown(test_run_ahead, procs_end_root),
+		cmocka_unit_test_teardown(test_leave_behind, procs_end_root),
 		cmocka_unit_test_teardown(test_mismatch, procs_end_root),
 		cmocka_unit_test_teardown(test_killed, procs_end_root),
 		cmocka_unit_test_teardown(test_hung, procs_end_root),
@@ -615,6 +702,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_missing, procs_end_root),
 		cmocka_unit_test_teardown(test_same_rank, procs_end_root),
 		cmocka_unit_test_teardown(test_other_size, procs_end_root),
+		cmocka_unit_test_teardown(test_shm, procs_end_root),
 	};
 
 	return cmocka_run_group_tests(tests, procs_setup, NULL);

@@ -3,6 +3,7 @@
  * procs.c - see procs.h.
  */
 #include <dirent.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -170,6 +173,31 @@ void procs_wait_arrived(uint32_t count)
 	while (atomic_load(&procs_shared->arrived) < count && procs_now_ms() < end)
 		procs_nap();
 	assert_true(atomic_load(&procs_shared->arrived) >= count);
+}
+
+/*
+ * A port that nobody has, and nobody is given: those are 32768 and above, see
+ * net.ipv4.ip_local_port_range.
+ */
+void procs_address(struct axcc_unique_id *id)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char address[32];
+	uint16_t port;
+	int fd, err;
+
+	do {
+		assert_int_equal(getrandom(&port, sizeof(port), 0), sizeof(port));
+		port = 20000 + port % 12768;
+		in.sin_port = htons(port);
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_true(fd >= 0);
+		err = bind(fd, (struct sockaddr *)&in, sizeof(in));
+		close(fd);
+	} while (err);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	assert_int_equal(axcc_unique_id_from_address(address, id), 0);
 }
 
 /* Has the root, so that the test has no thread when it forks. */

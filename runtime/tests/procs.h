@@ -38,6 +38,8 @@ void procs_meet(uint32_t procs);
 void procs_finish(pid_t *pid, uint32_t procs, uint32_t lost);
 /* Until that many children have counted themselves in procs_shared->arrived. */
 void procs_wait_arrived(uint32_t count);
+/* An address of the loopback that rank 0 can open. */
+void procs_address(struct axcc_unique_id *id);
 /* A root, in a process of its own. */
 void procs_root(struct axcc_unique_id *id);
 /* Ends it; also a teardown function of cmocka. */

@@ -282,7 +282,8 @@ void axcc_comm_abort(struct axcc_comm *comm);
  * axcc_comm_destroy() - leave and free; NULL does nothing
  *
  * Operations under way are ended as by axcc_comm_abort(). A rank that leaves with nothing under way
- * is no failure for the others until they call something that needs it. With ranks in several
+ * is no failure for the others until they call something that needs it; it waits until processes
+ * have taken what it has sent them, at most for the communicator's timeout. With ranks in several
  * processes everything needs the process of rank 0, also a send between two others: its ranks leave
  * last, for instance after a barrier. No other thread may use the handle any more.
  */
