@@ -289,14 +289,13 @@ static void blame_absent(struct cc_team *team, const struct cc_streaming *s)
 static int wait_all(struct cc_team *team, struct cc_streaming *s)
 {
 	uint64_t deadline = cc_now_ns() + team->timeout_ms * CC_MS;
-	struct timespec ts = { (time_t)(deadline / CC_SECOND), (long)(deadline % CC_SECOND) };
 
 	while (s->count < team->ranks && !atomic_load(&team->failed)) {
 		if (cc_now_ns() >= deadline) {
 			blame_absent(team, s);
 			break;
 		}
-		pthread_cond_timedwait(&team->cond, &team->lock, &ts);
+		cc_team_sleep(team, deadline);
 	}
 	return atomic_load(&team->failed) ? team->error.error : s->err;
 }

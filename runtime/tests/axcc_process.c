@@ -342,11 +342,7 @@ static void test_run_ahead(void **state)
 	run(2, run_ahead);
 }
 
-/*
- * Rank 1 leaves when it has sent everything, of which rank 2, which is stopped, has taken nothing.
- * Rank 0 starts what they do, and stays for so long.
- */
-#define BEHIND	100u	/* messages */
+#define BEHIND		100u	/* messages */
 #define BEHIND_SIZE	16u
 
 static int call_behind(struct rank *r, const struct coll_arena *a, uint32_t first, uint32_t count,
@@ -365,6 +361,10 @@ static int call_behind(struct rank *r, const struct coll_arena *a, uint32_t firs
 	return 0;
 }
 
+/*
+ * Rank 1 leaves when it has sent everything, of which rank 2, which is stopped, has taken nothing.
+ * Rank 0 starts what they do, and stays for so long.
+ */
 static int leave_behind(struct rank *r)
 {
 	struct coll_arena a;

@@ -3,6 +3,7 @@
  * procs.c - see procs.h.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -193,8 +194,9 @@ void procs_address(struct axcc_unique_id *id)
 		in.sin_port = htons(port);
 		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		assert_true(fd >= 0);
-		err = bind(fd, (struct sockaddr *)&in, sizeof(in));
+		err = bind(fd, (struct sockaddr *)&in, sizeof(in)) ? errno : 0;
 		close(fd);
+		assert_true(!err || err == EADDRINUSE);
 	} while (err);
 	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
 	assert_int_equal(axcc_unique_id_from_address(address, id), 0);

@@ -5,8 +5,10 @@
 # checked, the report, explanations without a card, and bad options.
 #
 # Usage: test-cc-test.py AXON_CC_TEST
+import errno
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -25,10 +27,17 @@ def environment(cards):
     return env
 
 
+# Below those that programs are given (net.ipv4.ip_local_port_range), or it is another's soon.
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    while True:
+        port = random.randrange(20000, 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
 
 
 def run(*options, cards=4):
